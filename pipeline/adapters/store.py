@@ -1,0 +1,498 @@
+"""Store: everything the studio knows, in one SQL database.
+
+SQLite in WAL mode by default, Postgres by URL. Records go in; records or pandas frames whose columns are
+the field names come out. Votes and answered requests are only ever added.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Connection, Engine
+
+from pipeline.adapters import schema
+from pipeline.adapters.migrations import upgrade
+from pipeline.errors import BackendError, ProjectError, WorkspaceError
+from pipeline.records import (
+    HUMAN,
+    Choice,
+    DocumentKind,
+    Exclusion,
+    Job,
+    JobState,
+    Judgement,
+    Pair,
+    Project,
+    Prompt,
+    Release,
+    Request,
+    Response,
+    Vote,
+    content_id,
+    utc_now,
+)
+
+BUSY_TIMEOUT_S = 30
+
+
+def open_store(url: str) -> Store:
+    """Open the database at a SQLAlchemy URL, creating or migrating its tables.
+
+    Raises:
+        WorkspaceError: The folder cannot be written, or a newer version of the studio wrote the database.
+        BackendError: The database server cannot be reached.
+    """
+    parsed = sa.make_url(url)
+    if parsed.get_backend_name() == "sqlite" and parsed.database:
+        folder = Path(parsed.database).parent
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise WorkspaceError(
+                f"The workspace folder {folder} cannot be made: {error.strerror}.",
+                hint="Choose a folder you may write to, with --workspace or STUDIO_WORKSPACE.",
+            ) from error
+    store = Store(_engine(parsed))
+    with store.translated():
+        upgrade(store.engine)
+    return store
+
+
+def _engine(url: sa.URL) -> Engine:
+    if url.get_backend_name() != "sqlite":
+        return sa.create_engine(url, pool_pre_ping=True, pool_size=20, connect_args={"connect_timeout": 5})
+    engine = sa.create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S}, pool_size=20, max_overflow=40)
+
+    @sa.event.listens_for(engine, "connect")
+    def configure(connection: sqlite3.Connection, _record: object) -> None:
+        # The driver must not open transactions by itself, so that `begin` below decides their kind.
+        connection.isolation_level = None
+        connection.execute("PRAGMA journal_mode=WAL")
+        # FULL: a vote that was acknowledged survives a power cut, not only a killed process.
+        connection.execute("PRAGMA synchronous=FULL")
+
+    @sa.event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        # A reader needs no lock; a writer takes it at once, for a late upgrade fails without waiting.
+        immediate = connection.get_execution_options().get("writes", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+    return engine
+
+
+def _explain(error: sa.exc.SQLAlchemyError) -> BackendError:
+    """Translate a database error into one of ours, with a way out."""
+    text = str(getattr(error, "orig", None) or error)
+    if "disk is full" in text or "No space left" in text or "disk I/O error" in text:
+        return WorkspaceError(
+            f"The disk of the workspace cannot take more: {text}.",
+            hint="Free some space and repeat the step; everything saved before is still there.",
+        )
+    if "readonly database" in text or "unable to open" in text:
+        return WorkspaceError(
+            f"The workspace cannot be written: {text}.",
+            hint="Check the rights of the folder, or choose another with --workspace or STUDIO_WORKSPACE.",
+        )
+    if "file is not a database" in text or "malformed" in text:
+        return WorkspaceError(
+            f"The workspace's studio.db is damaged or is another kind of file: {text}.",
+            hint="Move studio.db aside (do not delete it) and restore a copy, or choose another workspace.",
+        )
+    return BackendError(
+        f"The database did not answer as expected: {text.splitlines()[0] if text else type(error).__name__}.",
+        hint="Check that the database is running and that STUDIO_DATABASE_URL is right, then repeat the step.",
+    )
+
+
+class Store:
+    """The studio's tables. Safe to share between threads; open one per process."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    def close(self) -> None:
+        """Give back all connections."""
+        self.engine.dispose()
+
+    @contextmanager
+    def translated(self) -> Iterator[None]:
+        """Turn database errors inside the block into BackendError."""
+        try:
+            yield
+        except sa.exc.SQLAlchemyError as error:
+            raise _explain(error) from error
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A transaction that only reads."""
+        with self.translated(), self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction that writes: all of it is committed at the end, or none of it."""
+        with self.translated(), self.engine.connect().execution_options(writes=True) as connection, connection.begin():
+            yield connection
+
+    def insert_missing(self, connection: Connection, table: sa.Table, rows: list[dict[str, Any]]) -> int:
+        """Insert the rows whose key is not there yet; return how many were new."""
+        dialect = sqlite if self.engine.dialect.name == "sqlite" else postgresql
+        # A statement holds at most 32,766 values in SQLite.
+        size = max(1, 30_000 // max(1, len(table.columns)))
+        added = 0
+        for start in range(0, len(rows), size):
+            statement = dialect.insert(table).values(rows[start : start + size]).on_conflict_do_nothing()
+            added += connection.execute(statement).rowcount
+        return added
+
+    def _add(self, table: sa.Table, project: str, records: Iterable[Any]) -> int:
+        rows = [{"project": project} | dataclasses.asdict(record) for record in records]
+        with self.writing() as connection:
+            return self.insert_missing(connection, table, rows)
+
+    def _frame(self, query: sa.Select[Any]) -> pd.DataFrame:
+        with self.reading() as connection:
+            result = connection.execute(query)
+            return pd.DataFrame.from_records(result.fetchall(), columns=list(result.keys()))
+
+    # Projects and their documents
+
+    def projects(self) -> list[Project]:
+        """Return every project, oldest first."""
+        with self.reading() as connection:
+            rows = connection.execute(sa.select(schema.projects).order_by(schema.projects.c.created_at)).mappings()
+            return [Project(**row) for row in rows]
+
+    def project(self, name: str) -> Project:
+        """Return one project.
+
+        Raises:
+            ProjectError: There is none of that name; the nearest names are offered.
+        """
+        with self.reading() as connection:
+            row = connection.execute(sa.select(schema.projects).where(schema.projects.c.name == name)).mappings().first()
+        if row is not None:
+            return Project(**row)
+        names = [project.name for project in self.projects()]
+        near = difflib.get_close_matches(name, names, n=3, cutoff=0.5) or names[:5]
+        offer = f"Did you mean {', '.join(near)}?" if near else "Make one with: python -m pipeline new NAME --language LANGUAGE"
+        raise ProjectError(f"There is no project named {name}.", hint=offer)
+
+    def add_project(self, project: Project) -> None:
+        """Store a new project.
+
+        Raises:
+            ProjectError: The name is taken.
+        """
+        with self.writing() as connection:
+            if not self.insert_missing(connection, schema.projects, [dataclasses.asdict(project)]):
+                raise ProjectError(
+                    f"A project named {project.name} is already there.",
+                    hint="Choose another name, or open the existing project; nothing was changed.",
+                )
+
+    def update_project(self, name: str, *, votes_wanted: int | None = None, rules: Mapping[str, object] | None = None) -> None:
+        """Change the settings of a project that may change."""
+        values: dict[str, object] = {}
+        if votes_wanted is not None:
+            values["votes_wanted"] = votes_wanted
+        if rules is not None:
+            values["rules"] = dict(rules)
+        with self.writing() as connection:
+            connection.execute(sa.update(schema.projects).where(schema.projects.c.name == name).values(**values))
+
+    def save_document(self, project: str, kind: DocumentKind, text: str) -> str:
+        """Store a text of the project and return its version; an unchanged text keeps its version."""
+        table = schema.documents
+        version = content_id(kind, text)[:8]
+        with self.writing() as connection:
+            # The text in force is the one saved last, so going back to an old text dates it anew.
+            row = {"project": project, "kind": str(kind), "version": version, "text": text, "created_at": utc_now()}
+            if not self.insert_missing(connection, table, [row]):
+                same = (table.c.project == project) & (table.c.kind == kind) & (table.c.version == version)
+                connection.execute(sa.update(table).where(same).values(created_at=row["created_at"]))
+        return version
+
+    def document(self, project: str, kind: DocumentKind) -> tuple[str, str]:
+        """Return version and text in force; two empty strings when none was saved."""
+        table = schema.documents
+        query = sa.select(table.c.version, table.c.text).where(table.c.project == project, table.c.kind == kind)
+        with self.reading() as connection:
+            row = connection.execute(query.order_by(table.c.created_at.desc()).limit(1)).first()
+        return (row.version, row.text) if row else ("", "")
+
+    # Prompts, responses, pairs
+
+    def add_prompts(self, project: str, prompts: Iterable[Prompt]) -> int:
+        """Add prompts that are not there yet; return how many were new."""
+        return self._add(schema.prompts, project, prompts)
+
+    def add_responses(self, project: str, responses: Iterable[Response]) -> int:
+        """Add responses that are not there yet; return how many were new."""
+        return self._add(schema.responses, project, responses)
+
+    def add_exclusions(self, project: str, exclusions: Iterable[Exclusion]) -> int:
+        """Add rows that a stage left out, each under its reason; return how many were new."""
+        return self._add(schema.exclusions, project, exclusions)
+
+    def add_pairs(self, project: str, pairs: Iterable[Pair]) -> int:
+        """Add pairs that are not there yet; return how many were new."""
+        rows = [{"project": project, "n_votes": 0} | dataclasses.asdict(pair) for pair in pairs]
+        with self.writing() as connection:
+            return self.insert_missing(connection, schema.pairs, rows)
+
+    def add_judgements(self, project: str, judgements: Iterable[Judgement]) -> int:
+        """Add judgements that are not there yet; return how many were new."""
+        return self._add(schema.judgements, project, judgements)
+
+    def prompts(self, project: str) -> pd.DataFrame:
+        """Return columns `id, text, annotation_type, contributor, position`, by position."""
+        table = schema.prompts
+        columns = [column for column in table.c if column.name != "project"]
+        return self._frame(sa.select(*columns).where(table.c.project == project).order_by(table.c.position, table.c.id))
+
+    def responses(self, project: str) -> pd.DataFrame:
+        """Return one row per response.
+
+        Columns: `id, prompt_id, source, text, request_key, created_at`, and of the request that made it
+        `model, system_prompt_version, parameters, tokens_in, tokens_out, cost_usd, seconds, finish_reason`
+        (missing for responses that were written by a person or imported).
+        """
+        table, made_by = schema.responses, schema.requests
+        columns = [column for column in table.c if column.name != "project"]
+        names = (
+            "model",
+            "system_prompt_version",
+            "parameters",
+            "tokens_in",
+            "tokens_out",
+            "cost_usd",
+            "seconds",
+            "finish_reason",
+        )
+        return self._frame(
+            sa.select(*columns, *(made_by.c[name] for name in names))
+            .select_from(table.outerjoin(made_by, made_by.c.key == table.c.request_key))
+            .where(table.c.project == project)
+            .order_by(table.c.created_at, table.c.id)
+        )
+
+    def prompts_without(self, project: str, source: str) -> list[Prompt]:
+        """Return the prompts that have no response of this source yet, by position."""
+        table = schema.prompts
+        answered = sa.select(schema.responses.c.prompt_id).where(
+            schema.responses.c.project == project, schema.responses.c.source == source
+        )
+        query = sa.select(*(column for column in table.c if column.name != "project"))
+        query = query.where(table.c.project == project, table.c.id.not_in(answered)).order_by(table.c.position, table.c.id)
+        with self.reading() as connection:
+            return [Prompt(**row) for row in connection.execute(query).mappings()]
+
+    def exclusions(self, project: str) -> pd.DataFrame:
+        """Return columns `stage, row_id, reason, detail, text` of all rows left out so far."""
+        table = schema.exclusions
+        columns = [column for column in table.c if column.name != "project"]
+        return self._frame(sa.select(*columns).where(table.c.project == project).order_by(table.c.stage, table.c.reason))
+
+    def pairs(self, project: str) -> pd.DataFrame:
+        """Return one row per pair with its texts.
+
+        Columns: `pair_id, prompt_id, prompt, annotation_type, first_id, second_id, first, second,
+        first_source, second_source, position, n_votes`; `first` and `second` in canonical order.
+        """
+        one, other = schema.responses.alias("one"), schema.responses.alias("other")
+        pair, prompt = schema.pairs, schema.prompts
+
+        def of(responses: sa.Alias, id_column: sa.Column[str]) -> sa.ColumnElement[bool]:
+            return (responses.c.project == pair.c.project) & (responses.c.id == id_column)
+
+        joined = (
+            pair.join(prompt, (prompt.c.project == pair.c.project) & (prompt.c.id == pair.c.prompt_id))
+            .join(one, of(one, pair.c.first_id))
+            .join(other, of(other, pair.c.second_id))
+        )
+        return self._frame(
+            sa.select(
+                pair.c.id.label("pair_id"),
+                pair.c.prompt_id,
+                prompt.c.text.label("prompt"),
+                prompt.c.annotation_type,
+                pair.c.first_id,
+                pair.c.second_id,
+                one.c.text.label("first"),
+                other.c.text.label("second"),
+                one.c.source.label("first_source"),
+                other.c.source.label("second_source"),
+                pair.c.position,
+                pair.c.n_votes,
+            )
+            .select_from(joined)
+            .where(pair.c.project == project)
+            .order_by(pair.c.position, pair.c.id)
+        )
+
+    # Requests to models
+
+    def request(self, key: str) -> Request | None:
+        """Return the request with this key, answered or failed, or None when it was never made."""
+        with self.reading() as connection:
+            row = connection.execute(sa.select(schema.requests).where(schema.requests.c.key == key)).mappings().first()
+        return Request(**row) if row else None
+
+    def save_request(self, request: Request, response: Response | None = None, pairs: Iterable[Pair] = ()) -> None:
+        """Commit what came of a request, with the response and the pairs it makes, in one transaction.
+
+        An answered request is never replaced; a failed one is, by the next attempt.
+        """
+        table = schema.requests
+        with self.writing() as connection:
+            failed = (table.c.key == request.key) & (table.c.error != "")
+            connection.execute(sa.delete(table).where(failed))
+            self.insert_missing(connection, table, [dataclasses.asdict(request)])
+            if response:
+                row = {"project": request.project} | dataclasses.asdict(response)
+                self.insert_missing(connection, schema.responses, [row])
+            rows = [{"project": request.project, "n_votes": 0} | dataclasses.asdict(pair) for pair in pairs]
+            self.insert_missing(connection, schema.pairs, rows)
+
+    def failures(self, project: str) -> pd.DataFrame:
+        """Return failed requests: columns `prompt_id, purpose, model, error, detail, attempts, at`."""
+        table = schema.requests
+        names = ("prompt_id", "purpose", "model", "error", "detail", "attempts", "at")
+        query = sa.select(*(table.c[name] for name in names))
+        return self._frame(query.where(table.c.project == project, table.c.error != "").order_by(table.c.at))
+
+    # Votes
+
+    def add_votes(self, project: str, votes: Iterable[Vote]) -> int:
+        """Add votes of a finished study; those already there are left as they are. Return how many were new."""
+        rows = [{"project": project} | dataclasses.asdict(vote) | {"choice": str(vote.choice)} for vote in votes]
+        with self.writing() as connection:
+            added = self.insert_missing(connection, schema.votes, rows)
+            self._recount(connection, project)
+        return added
+
+    def recount(self, project: str) -> None:
+        """Derive `pairs.n_votes` from the votes again."""
+        with self.writing() as connection:
+            self._recount(connection, project)
+
+    def _recount(self, connection: Connection, project: str) -> None:
+        latest = self._latest_votes(project)
+        counted = (
+            sa.select(sa.func.count())
+            .select_from(latest)
+            .where(latest.c.pair_id == schema.pairs.c.id, latest.c.choice != str(Choice.SKIP))
+            .scalar_subquery()
+        )
+        connection.execute(sa.update(schema.pairs).where(schema.pairs.c.project == project).values(n_votes=counted))
+
+    def _latest_votes(self, project: str) -> sa.Subquery:
+        """The vote that counts of each annotator on each pair: the one of the highest version."""
+        later = schema.votes.alias("later")
+        superseded = sa.exists().where(
+            later.c.project == schema.votes.c.project,
+            later.c.annotator == schema.votes.c.annotator,
+            later.c.pair_id == schema.votes.c.pair_id,
+            later.c.version > schema.votes.c.version,
+        )
+        return sa.select(schema.votes).where(schema.votes.c.project == project, ~superseded).subquery("latest")
+
+    def votes(self, project: str, *, history: bool = False) -> pd.DataFrame:
+        """Return the votes that count, or with `history` every vote ever cast, in order of arrival.
+
+        Columns: `seq, pair_id, annotator, version, choice, shown_first, reason, edited, seconds,
+        guidelines_version, at` (`at` as timestamps in UTC).
+        """
+        source = (
+            sa.select(schema.votes).where(schema.votes.c.project == project).subquery()
+            if history
+            else self._latest_votes(project)
+        )
+        columns = [column for column in source.c if column.name != "project"]
+        frame = self._frame(sa.select(*columns).order_by(source.c.seq))
+        frame["at"] = pd.to_datetime(frame["at"], format="ISO8601", utc=True)
+        return frame
+
+    def last_vote(self, project: str) -> int:
+        """Return the highest `seq` of the project's votes, 0 when there is none: it changes with every vote."""
+        with self.reading() as connection:
+            query = sa.select(sa.func.max(schema.votes.c.seq)).where(schema.votes.c.project == project)
+            return int(connection.execute(query).scalar() or 0)
+
+    def judgements(self, project: str) -> pd.DataFrame:
+        """Return columns `pair_id, judge, shown_first, choice, rating_first, rating_second, rationale, at`."""
+        table = schema.judgements
+        columns = [column for column in table.c if column.name != "project"]
+        return self._frame(sa.select(*columns).where(table.c.project == project).order_by(table.c.at))
+
+    # Jobs, releases, audit, counts
+
+    def save_job(self, job: Job) -> None:
+        """Store a new job."""
+        row = dataclasses.asdict(job) | {"command": list(job.command)}
+        with self.writing() as connection:
+            connection.execute(sa.insert(schema.jobs).values(row))
+
+    def update_job(self, job_id: str, **values: object) -> None:
+        """Change the named fields of a job."""
+        with self.writing() as connection:
+            connection.execute(sa.update(schema.jobs).where(schema.jobs.c.id == job_id).values(**values))
+
+    def jobs(self, project: str | None = None) -> list[Job]:
+        """Return the jobs of a project, or of all, newest first."""
+        query = sa.select(schema.jobs).order_by(schema.jobs.c.started_at.desc())
+        if project is not None:
+            query = query.where(schema.jobs.c.project == project)
+        with self.reading() as connection:
+            rows = connection.execute(query).mappings().all()
+        return [Job(**{**row, "command": tuple(row["command"]), "state": JobState(row["state"])}) for row in rows]
+
+    def add_release(self, release: Release) -> None:
+        """Record a release; the same release again changes nothing."""
+        with self.writing() as connection:
+            self.insert_missing(connection, schema.releases, [dataclasses.asdict(release)])
+
+    def releases(self, project: str) -> list[Release]:
+        """Return the releases of a project, newest first."""
+        query = sa.select(schema.releases).where(schema.releases.c.project == project)
+        with self.reading() as connection:
+            return [Release(**row) for row in connection.execute(query.order_by(schema.releases.c.at.desc())).mappings()]
+
+    def note(self, project: str, action: str, **detail: object) -> None:
+        """Write to the audit log what was done, with counts and ids; never texts, names or keys."""
+        with self.writing() as connection:
+            connection.execute(sa.insert(schema.audit).values(project=project, at=utc_now(), action=action, detail=detail))
+
+    def counts(self, project: str) -> dict[str, float]:
+        """Return `prompts, responses` (by models), `pairs, votes, annotators, completed_pairs, releases, spent_usd`."""
+        latest = self._latest_votes(project)
+
+        def count(table: sa.Table, *where: sa.ColumnElement[bool]) -> sa.ScalarSelect[int]:
+            return sa.select(sa.func.count()).select_from(table).where(table.c.project == project, *where).scalar_subquery()
+
+        wanted = sa.select(schema.projects.c.votes_wanted).where(schema.projects.c.name == project).scalar_subquery()
+        spent = sa.select(sa.func.coalesce(sa.func.sum(schema.requests.c.cost_usd), 0.0)).where(
+            schema.requests.c.project == project
+        )
+        query = sa.select(
+            count(schema.prompts).label("prompts"),
+            count(schema.responses, schema.responses.c.source != HUMAN).label("responses"),
+            count(schema.pairs).label("pairs"),
+            sa.select(sa.func.count()).select_from(latest).scalar_subquery().label("votes"),
+            sa.select(sa.func.count(latest.c.annotator.distinct())).scalar_subquery().label("annotators"),
+            count(schema.pairs, schema.pairs.c.n_votes >= wanted).label("completed_pairs"),
+            count(schema.releases).label("releases"),
+            spent.scalar_subquery().label("spent_usd"),
+        )
+        with self.reading() as connection:
+            return dict(connection.execute(query).mappings().one())

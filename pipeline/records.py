@@ -1,0 +1,236 @@
+"""Records: the words of this project, each defined once.
+
+A Project is one effort in one language. It holds Prompts; each Prompt has Responses, one written by
+a person and others by models. Two Responses to one Prompt are a Pair, kept in canonical order. An
+annotator's Choice on a Pair is a Vote; a model's opinion is a Judgement, never a Vote. Votes add up to
+a Consensus, a Consensus becomes a Preference (chosen and rejected), and Preferences a Release.
+
+Ids are content hashes, so that repeating a step updates and never duplicates. Times are ISO 8601 in UTC.
+This module imports nothing of the project.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+
+HUMAN = "human"
+"""The `source` of a Response that a person wrote; every other source is a model id."""
+
+
+class Choice(StrEnum):
+    """What an annotator may say of a Pair; FIRST and SECOND are its responses in canonical order."""
+
+    FIRST = "first"
+    SECOND = "second"
+    TIE = "tie"
+    BOTH_BAD = "both_bad"
+    SKIP = "skip"
+
+
+class DocumentKind(StrEnum):
+    """Texts of a project that are edited, versioned and named by the rows made under them."""
+
+    SYSTEM_PROMPT = "system_prompt"
+    GUIDELINES = "guidelines"
+
+
+class JobState(StrEnum):
+    """Where a background job stands."""
+
+    RUNNING = "running"
+    DONE = "done"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+
+def content_id(*parts: str) -> str:
+    """Return 20 hexadecimal digits that name exactly these strings in this order."""
+    whole = json.dumps(parts, ensure_ascii=True, separators=(",", ":"))
+    return hashlib.sha256(whole.encode()).hexdigest()[:20]
+
+
+def utc_now() -> str:
+    """Return the present moment as ISO 8601 in UTC with microseconds; such strings sort by time."""
+    return datetime.now(UTC).isoformat(timespec="microseconds")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """One effort in one language.
+
+    `source` is `sample`, `hub` or a path; `revision` names the exact rows it held. `order_key` is the
+    key of the hash that draws which response is shown first. `rules` are the curation rules last saved.
+    """
+
+    name: str
+    language: str
+    code: str
+    source: str
+    revision: str
+    is_demonstration: bool = False
+    seed: int = 0
+    votes_wanted: int = 3
+    order_key: str = ""
+    rules: Mapping[str, object] = field(default_factory=dict)
+    created_at: str = field(default_factory=utc_now)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prompt:
+    """What a person asks. `position` is its place in the project, from 0."""
+
+    id: str
+    text: str
+    annotation_type: str = ""
+    contributor: str = ""
+    position: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Response:
+    """One answer to a Prompt. `source` is HUMAN or a model id; the last fields say how it was made."""
+
+    id: str
+    prompt_id: str
+    source: str
+    text: str
+    request_key: str | None = None
+    created_at: str = field(default_factory=utc_now)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One call to a model and what came of it; `key` is the hash of model, messages, parameters, sample.
+
+    `error` is empty when the answer arrived, else the reason (`timeout`, `rate_limit`, ...), with
+    `detail` in words. A failed request is never an answer, and is made again by the next run.
+    `cost_usd` is None where the price is not known.
+    """
+
+    key: str
+    project: str
+    prompt_id: str
+    purpose: str
+    model: str
+    system_prompt_version: str
+    parameters: Mapping[str, object]
+    text: str | None
+    tokens_in: int
+    tokens_out: int
+    cost_usd: float | None
+    seconds: float
+    attempts: int
+    finish_reason: str = ""
+    error: str = ""
+    detail: str = ""
+    at: str = field(default_factory=utc_now)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """Two Responses to one Prompt in canonical order: `first_id` sorts before `second_id`."""
+
+    id: str
+    prompt_id: str
+    first_id: str
+    second_id: str
+    position: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vote:
+    """One annotator's Choice on one Pair. It names a response, never a side.
+
+    `version` counts an annotator's changes of mind on the pair from 0; the highest counts, all are kept.
+    `shown_first` is the id of the response the annotator saw first, empty where that is not known.
+    """
+
+    pair_id: str
+    annotator: str
+    choice: Choice
+    version: int = 0
+    shown_first: str = ""
+    reason: str = ""
+    edited: str = ""
+    seconds: float | None = None
+    guidelines_version: str = ""
+    at: str = field(default_factory=utc_now)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """A model's opinion on a Pair in one of the two orders; never a Vote. Ratings are 1-5 or None."""
+
+    pair_id: str
+    judge: str
+    shown_first: str
+    choice: Choice
+    rating_first: float | None = None
+    rating_second: float | None = None
+    rationale: str = ""
+    at: str = field(default_factory=utc_now)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exclusion:
+    """A row that a stage left out, and why. `stage` is `select` or `pair`; `text` is what a reader sees."""
+
+    row_id: str
+    stage: str
+    reason: str
+    detail: str = ""
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """Long work in its own process. `done` of `total` items; `heartbeat_at` tells a dead worker."""
+
+    id: str
+    project: str
+    kind: str
+    command: tuple[str, ...]
+    state: JobState = JobState.RUNNING
+    pid: int = 0
+    pid_started: float = 0.0
+    done: int = 0
+    total: int = 0
+    failed: Mapping[str, int] = field(default_factory=dict)
+    cost_usd: float | None = None
+    message: str = ""
+    stop_requested: bool = False
+    started_at: str = field(default_factory=utc_now)
+    heartbeat_at: str = field(default_factory=utc_now)
+    ended_at: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """One exported, immutable, versioned dataset. `digest` is the SHA-256 of its manifest."""
+
+    project: str
+    name: str
+    directory: str
+    digest: str
+    rows: int
+    at: str = field(default_factory=utc_now)
+
+
+def prompt_id(language: str, text: str) -> str:
+    """Return the id of a prompt: the same text in the same language is the same prompt."""
+    return content_id("prompt", language, text)
+
+
+def response_id(prompt: str, source: str, text: str) -> str:
+    """Return the id of a response to the prompt with id `prompt`."""
+    return content_id("response", prompt, source, text)
+
+
+def make_pair(prompt: str, one_id: str, other_id: str, *, position: int = 0) -> Pair:
+    """Return the Pair of two responses, in canonical order whichever way round they come."""
+    first_id, second_id = sorted((one_id, other_id))
+    pair_id = content_id("pair", prompt, first_id, second_id)
+    return Pair(id=pair_id, prompt_id=prompt, first_id=first_id, second_id=second_id, position=position)
