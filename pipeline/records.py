@@ -130,6 +130,22 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """Where a model answers, and on what terms; `api_key_env` names a variable, never holds a key.
+
+    Prices are in US dollars per million tokens, None where they are not known.
+    """
+
+    model: str
+    base_url: str
+    api_key_env: str = ""
+    concurrency: int = 16
+    price_in: float | None = None
+    price_out: float | None = None
+    budget_usd: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
     """Two Responses to one Prompt in canonical order: `first_id` sorts before `second_id`."""
 

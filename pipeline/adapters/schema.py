@@ -147,6 +147,7 @@ votes = Table(
     # Two tabs cannot overwrite each other: the second to write the same version is refused.
     UniqueConstraint("project", "annotator", "pair_id", "version", name="one_vote_per_version"),
     Index("votes_by_pair", "project", "pair_id"),
+    Index("votes_by_arrival", "project", "seq"),
 )
 
 judgements = Table(

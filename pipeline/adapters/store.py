@@ -8,20 +8,18 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.engine import Connection
 
 from pipeline.adapters import schema
+from pipeline.adapters.database import Database, make_engine
 from pipeline.adapters.migrations import upgrade
-from pipeline.errors import BackendError, ProjectError, WorkspaceError
+from pipeline.errors import ProjectError, WorkspaceError
 from pipeline.records import (
     HUMAN,
     Choice,
@@ -41,8 +39,6 @@ from pipeline.records import (
     utc_now,
 )
 
-BUSY_TIMEOUT_S = 30
-
 
 def open_store(url: str) -> Store:
     """Open the database at a SQLAlchemy URL, creating or migrating its tables.
@@ -61,108 +57,14 @@ def open_store(url: str) -> Store:
                 f"The workspace folder {folder} cannot be made: {error.strerror}.",
                 hint="Choose a folder you may write to, with --workspace or STUDIO_WORKSPACE.",
             ) from error
-    store = Store(_engine(parsed))
+    store = Store(make_engine(parsed))
     with store.translated():
         upgrade(store.engine)
     return store
 
 
-def _engine(url: sa.URL) -> Engine:
-    if url.get_backend_name() != "sqlite":
-        return sa.create_engine(url, pool_pre_ping=True, pool_size=20, connect_args={"connect_timeout": 5})
-    engine = sa.create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S}, pool_size=20, max_overflow=40)
-
-    @sa.event.listens_for(engine, "connect")
-    def configure(connection: sqlite3.Connection, _record: object) -> None:
-        # The driver must not open transactions by itself, so that `begin` below decides their kind.
-        connection.isolation_level = None
-        connection.execute("PRAGMA journal_mode=WAL")
-        # FULL: a vote that was acknowledged survives a power cut, not only a killed process.
-        connection.execute("PRAGMA synchronous=FULL")
-
-    @sa.event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        # A reader needs no lock; a writer takes it at once, for a late upgrade fails without waiting.
-        immediate = connection.get_execution_options().get("writes", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
-
-    return engine
-
-
-def _explain(error: sa.exc.SQLAlchemyError) -> BackendError:
-    """Translate a database error into one of ours, with a way out."""
-    text = str(getattr(error, "orig", None) or error)
-    if "disk is full" in text or "No space left" in text or "disk I/O error" in text:
-        return WorkspaceError(
-            f"The disk of the workspace cannot take more: {text}.",
-            hint="Free some space and repeat the step; everything saved before is still there.",
-        )
-    if "readonly database" in text or "unable to open" in text:
-        return WorkspaceError(
-            f"The workspace cannot be written: {text}.",
-            hint="Check the rights of the folder, or choose another with --workspace or STUDIO_WORKSPACE.",
-        )
-    if "file is not a database" in text or "malformed" in text:
-        return WorkspaceError(
-            f"The workspace's studio.db is damaged or is another kind of file: {text}.",
-            hint="Move studio.db aside (do not delete it) and restore a copy, or choose another workspace.",
-        )
-    return BackendError(
-        f"The database did not answer as expected: {text.splitlines()[0] if text else type(error).__name__}.",
-        hint="Check that the database is running and that STUDIO_DATABASE_URL is right, then repeat the step.",
-    )
-
-
-class Store:
-    """The studio's tables. Safe to share between threads; open one per process."""
-
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
-
-    def close(self) -> None:
-        """Give back all connections."""
-        self.engine.dispose()
-
-    @contextmanager
-    def translated(self) -> Iterator[None]:
-        """Turn database errors inside the block into BackendError."""
-        try:
-            yield
-        except sa.exc.SQLAlchemyError as error:
-            raise _explain(error) from error
-
-    @contextmanager
-    def reading(self) -> Iterator[Connection]:
-        """A transaction that only reads."""
-        with self.translated(), self.engine.begin() as connection:
-            yield connection
-
-    @contextmanager
-    def writing(self) -> Iterator[Connection]:
-        """A transaction that writes: all of it is committed at the end, or none of it."""
-        with self.translated(), self.engine.connect().execution_options(writes=True) as connection, connection.begin():
-            yield connection
-
-    def insert_missing(self, connection: Connection, table: sa.Table, rows: list[dict[str, Any]]) -> int:
-        """Insert the rows whose key is not there yet; return how many were new."""
-        dialect = sqlite if self.engine.dialect.name == "sqlite" else postgresql
-        # A statement holds at most 32,766 values in SQLite.
-        size = max(1, 30_000 // max(1, len(table.columns)))
-        added = 0
-        for start in range(0, len(rows), size):
-            statement = dialect.insert(table).values(rows[start : start + size]).on_conflict_do_nothing()
-            added += connection.execute(statement).rowcount
-        return added
-
-    def _add(self, table: sa.Table, project: str, records: Iterable[Any]) -> int:
-        rows = [{"project": project} | dataclasses.asdict(record) for record in records]
-        with self.writing() as connection:
-            return self.insert_missing(connection, table, rows)
-
-    def _frame(self, query: sa.Select[Any]) -> pd.DataFrame:
-        with self.reading() as connection:
-            result = connection.execute(query)
-            return pd.DataFrame.from_records(result.fetchall(), columns=list(result.keys()))
+class Store(Database):
+    """The studio's tables."""
 
     # Projects and their documents
 
@@ -234,15 +136,15 @@ class Store:
 
     def add_prompts(self, project: str, prompts: Iterable[Prompt]) -> int:
         """Add prompts that are not there yet; return how many were new."""
-        return self._add(schema.prompts, project, prompts)
+        return self.add(schema.prompts, project, prompts)
 
     def add_responses(self, project: str, responses: Iterable[Response]) -> int:
         """Add responses that are not there yet; return how many were new."""
-        return self._add(schema.responses, project, responses)
+        return self.add(schema.responses, project, responses)
 
     def add_exclusions(self, project: str, exclusions: Iterable[Exclusion]) -> int:
         """Add rows that a stage left out, each under its reason; return how many were new."""
-        return self._add(schema.exclusions, project, exclusions)
+        return self.add(schema.exclusions, project, exclusions)
 
     def add_pairs(self, project: str, pairs: Iterable[Pair]) -> int:
         """Add pairs that are not there yet; return how many were new."""
@@ -252,13 +154,13 @@ class Store:
 
     def add_judgements(self, project: str, judgements: Iterable[Judgement]) -> int:
         """Add judgements that are not there yet; return how many were new."""
-        return self._add(schema.judgements, project, judgements)
+        return self.add(schema.judgements, project, judgements)
 
     def prompts(self, project: str) -> pd.DataFrame:
         """Return columns `id, text, annotation_type, contributor, position`, by position."""
         table = schema.prompts
         columns = [column for column in table.c if column.name != "project"]
-        return self._frame(sa.select(*columns).where(table.c.project == project).order_by(table.c.position, table.c.id))
+        return self.frame(sa.select(*columns).where(table.c.project == project).order_by(table.c.position, table.c.id))
 
     def responses(self, project: str) -> pd.DataFrame:
         """Return one row per response.
@@ -279,7 +181,7 @@ class Store:
             "seconds",
             "finish_reason",
         )
-        return self._frame(
+        return self.frame(
             sa.select(*columns, *(made_by.c[name] for name in names))
             .select_from(table.outerjoin(made_by, made_by.c.key == table.c.request_key))
             .where(table.c.project == project)
@@ -301,7 +203,7 @@ class Store:
         """Return columns `stage, row_id, reason, detail, text` of all rows left out so far."""
         table = schema.exclusions
         columns = [column for column in table.c if column.name != "project"]
-        return self._frame(sa.select(*columns).where(table.c.project == project).order_by(table.c.stage, table.c.reason))
+        return self.frame(sa.select(*columns).where(table.c.project == project).order_by(table.c.stage, table.c.reason))
 
     def pairs(self, project: str) -> pd.DataFrame:
         """Return one row per pair with its texts.
@@ -312,7 +214,7 @@ class Store:
         one, other = schema.responses.alias("one"), schema.responses.alias("other")
         pair, prompt = schema.pairs, schema.prompts
 
-        def of(responses: sa.Alias, id_column: sa.Column[str]) -> sa.ColumnElement[bool]:
+        def of(responses: sa.FromClause, id_column: sa.Column[str]) -> sa.ColumnElement[bool]:
             return (responses.c.project == pair.c.project) & (responses.c.id == id_column)
 
         joined = (
@@ -320,7 +222,7 @@ class Store:
             .join(one, of(one, pair.c.first_id))
             .join(other, of(other, pair.c.second_id))
         )
-        return self._frame(
+        return self.frame(
             sa.select(
                 pair.c.id.label("pair_id"),
                 pair.c.prompt_id,
@@ -369,7 +271,7 @@ class Store:
         table = schema.requests
         names = ("prompt_id", "purpose", "model", "error", "detail", "attempts", "at")
         query = sa.select(*(table.c[name] for name in names))
-        return self._frame(query.where(table.c.project == project, table.c.error != "").order_by(table.c.at))
+        return self.frame(query.where(table.c.project == project, table.c.error != "").order_by(table.c.at))
 
     # Votes
 
@@ -419,21 +321,29 @@ class Store:
             else self._latest_votes(project)
         )
         columns = [column for column in source.c if column.name != "project"]
-        frame = self._frame(sa.select(*columns).order_by(source.c.seq))
+        frame = self.frame(sa.select(*columns).order_by(source.c.seq))
         frame["at"] = pd.to_datetime(frame["at"], format="ISO8601", utc=True)
         return frame
 
-    def last_vote(self, project: str) -> int:
-        """Return the highest `seq` of the project's votes, 0 when there is none: it changes with every vote."""
+    def version(self, project: str) -> str:
+        """Return a string that changes whenever anything of the project that a page shows changes."""
+
+        def latest(column: sa.Column[Any]) -> sa.ScalarSelect[Any]:
+            return sa.select(sa.func.max(column)).where(column.table.c.project == project).scalar_subquery()
+
+        tables = (schema.responses, schema.pairs, schema.exclusions, schema.judgements, schema.releases)
+        counts = [sa.select(sa.func.count()).where(table.c.project == project).scalar_subquery() for table in tables]
+        settings = sa.select(schema.projects.c.votes_wanted, schema.projects.c.rules).where(schema.projects.c.name == project)
+        newest = [latest(column) for column in (schema.votes.c.seq, schema.requests.c.at, schema.documents.c.created_at)]
         with self.reading() as connection:
-            query = sa.select(sa.func.max(schema.votes.c.seq)).where(schema.votes.c.project == project)
-            return int(connection.execute(query).scalar() or 0)
+            seen = connection.execute(sa.select(*newest, *counts)).one()
+            return repr((*seen, *(connection.execute(settings).first() or ())))
 
     def judgements(self, project: str) -> pd.DataFrame:
         """Return columns `pair_id, judge, shown_first, choice, rating_first, rating_second, rationale, at`."""
         table = schema.judgements
         columns = [column for column in table.c if column.name != "project"]
-        return self._frame(sa.select(*columns).where(table.c.project == project).order_by(table.c.at))
+        return self.frame(sa.select(*columns).where(table.c.project == project).order_by(table.c.at))
 
     # Jobs, releases, audit, counts
 

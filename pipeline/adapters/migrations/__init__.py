@@ -37,7 +37,7 @@ def upgrade(engine: Engine) -> None:
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
     if current is not None and current not in known:
         raise WorkspaceError(
-            f"This workspace was written by a newer version of the studio (database version {current}, this program knows {HEAD}).",
+            f"A newer version of the studio wrote this workspace (database version {current}, this program knows {HEAD}).",
             hint="Update the program (git pull, then install requirements.txt again), or choose another workspace.",
         )
     with engine.connect().execution_options(writes=True) as connection, connection.begin():

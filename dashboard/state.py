@@ -1,0 +1,19 @@
+"""State: typed access to what one visitor has chosen; session state and query parameters, never a cache.
+
+The project stands in the address, so that a refresh, a bookmark and a shared link find it again.
+"""
+
+import streamlit as st
+
+
+def current_project_name() -> str | None:
+    """Return the name of the project this visitor looks at, None before a choice."""
+    name = st.query_params.get("project") or st.session_state.get("project")
+    return str(name) if name else None
+
+
+def choose_project(name: str) -> None:
+    """Remember the project for this visitor, over pages and refreshes."""
+    st.session_state["project"] = name
+    if st.query_params.get("project") != name:
+        st.query_params["project"] = name

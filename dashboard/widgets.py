@@ -1,0 +1,100 @@
+"""Widgets: blocks that several pages repeat: title, project picker, empty state, error box, exact text.
+
+Text from outside is shown by `text_card` alone: escaped, in its own direction, with its own line breaks.
+"""
+
+import html
+
+import streamlit as st
+
+from dashboard import services, state
+from pipeline.errors import PipelineError
+from pipeline.records import Project
+
+PAGES = {
+    "overview": "overview.py",
+    "languages": "../pages/languages.py",
+    "generate": "../pages/generate.py",
+    "annotate": "../pages/annotate.py",
+    "progress": "../pages/progress.py",
+    "agreement": "../pages/agreement.py",
+    "curate": "../pages/curate.py",
+    "export": "../pages/export.py",
+}
+"""Page noun -> script, as `st.Page` and `st.switch_page` name it (relative to Home.py)."""
+
+STYLE = """<style>
+.studio-text {white-space: pre-wrap; overflow-wrap: anywhere; unicode-bidi: plaintext; text-align: start; line-height: 1.55;}
+.studio-card {border: 1px solid color-mix(in srgb, currentColor 25%, transparent); border-radius: .5rem; padding: .75rem 1rem;}
+.studio-card h3 {font-size: .9rem; font-weight: 600; margin: 0 0 .4rem 0; padding: 0; opacity: .85;}
+</style>"""
+
+
+def page_title(question: str, subtitle: str = "") -> None:
+    """Show the one question this page answers, and a line on how."""
+    st.html(STYLE)
+    st.title(question, anchor=False)
+    if subtitle:
+        st.html(f'<p style="opacity:.85">{html.escape(subtitle)}</p>')
+
+
+def go_to(page: str) -> None:
+    """Switch to the page of a noun, keeping the project."""
+    name = state.current_project_name()
+    st.switch_page(PAGES[page], query_params={"project": name} if name else None)
+
+
+def empty_state(message: str, *, next_page: str, label: str) -> None:
+    """Say why there is nothing to show, with a button to the page that changes that."""
+    with st.container(border=True):
+        st.html(f"<p>{html.escape(message)}</p>")
+        if st.button(label, type="primary", key=f"empty-{next_page}"):
+            go_to(next_page)
+
+
+def error_box(error: PipelineError) -> None:
+    """Show what happened and what to do about it."""
+    st.error(f"{plain(error.message)}\n\n{plain(error.hint)}")
+
+
+def plain(text: str) -> str:
+    """Return text in which Streamlit finds no markdown: every punctuation character is escaped."""
+    return "".join(f"\\{char}" if char in "\\`*_{}[]()<>#+-.!|~$:&@/" else char for char in text)
+
+
+def text_html(text: str) -> str:
+    """Return text as HTML that shows exactly these characters, in their own direction."""
+    return f'<div class="studio-text" dir="auto">{html.escape(text)}</div>'
+
+
+def text_card(title: str, text: str) -> None:
+    """Show a text from outside exactly as it is, under a title of ours."""
+    st.html(f'<div class="studio-card"><h3>{html.escape(title)}</h3>{text_html(text)}</div>')
+
+
+def demonstration_note(project: Project) -> None:
+    """Say that what is shown is a demonstration, where it is one."""
+    if project.is_demonstration:
+        st.info("This is a demonstration, written for this program. It is not Aya data, and its models do not exist.")
+
+
+def pick_project() -> Project | None:
+    """Let the visitor choose a project; None, with an empty state shown, when there is none."""
+    projects = {project.name: project for project in services.projects()}
+    if not projects:
+        empty_state(
+            "There is no project yet. Start one by choosing a language.", next_page="languages", label="Choose a language"
+        )
+        return None
+    names = list(projects)
+    current = state.current_project_name()
+    if current is not None and current not in projects:
+        st.warning(f"There is no project named {plain(current)} in this workspace; showing {plain(names[-1])}.")
+    index = names.index(current) if current in projects else len(names) - 1
+    if len(names) == 1:
+        chosen = names[0]
+    else:
+        chosen = st.selectbox("Project", names, index=index, key=f"project-of-{current}")
+    state.choose_project(chosen)
+    demonstration_note(projects[chosen])
+    return projects[chosen]

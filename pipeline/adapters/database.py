@@ -1,0 +1,121 @@
+"""Database: how the studio opens a SQL database, writes to it all or nothing, and explains its errors.
+
+SQLite in WAL mode, or any server SQLAlchemy reaches by URL. Knows nothing of what the tables mean.
+"""
+
+import dataclasses
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pandas as pd
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Connection, Engine
+
+from pipeline.errors import BackendError, WorkspaceError
+
+BUSY_TIMEOUT_S = 30
+
+
+def make_engine(url: sa.URL) -> Engine:
+    """Return an engine whose every connection is set up for safe concurrent use; nothing is opened yet."""
+    if url.get_backend_name() != "sqlite":
+        return sa.create_engine(url, pool_pre_ping=True, pool_size=20, connect_args={"connect_timeout": 5})
+    engine = sa.create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S}, pool_size=20, max_overflow=40)
+
+    @sa.event.listens_for(engine, "connect")
+    def configure(connection: sqlite3.Connection, _record: object) -> None:
+        # The driver must not open transactions by itself, so that `begin` below decides their kind.
+        connection.isolation_level = None
+        connection.execute("PRAGMA journal_mode=WAL")
+        # FULL: a vote that was acknowledged survives a power cut, not only a killed process.
+        connection.execute("PRAGMA synchronous=FULL")
+
+    @sa.event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        # A reader needs no lock; a writer takes it at once, for a late upgrade fails without waiting.
+        immediate = connection.get_execution_options().get("writes", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+    return engine
+
+
+def _explain(error: sa.exc.SQLAlchemyError) -> BackendError:
+    """Translate a database error into one of ours, with a way out."""
+    text = str(getattr(error, "orig", None) or error)
+    if "disk is full" in text or "No space left" in text or "disk I/O error" in text:
+        return WorkspaceError(
+            f"The disk of the workspace cannot take more: {text}.",
+            hint="Free some space and repeat the step; everything saved before is still there.",
+        )
+    if "readonly database" in text or "unable to open" in text:
+        return WorkspaceError(
+            f"The workspace cannot be written: {text}.",
+            hint="Check the rights of the folder, or choose another with --workspace or STUDIO_WORKSPACE.",
+        )
+    if "file is not a database" in text or "malformed" in text:
+        return WorkspaceError(
+            f"The workspace's studio.db is damaged or is another kind of file: {text}.",
+            hint="Move studio.db aside (do not delete it) and restore a copy, or choose another workspace.",
+        )
+    return BackendError(
+        f"The database did not answer as expected: {text.splitlines()[0] if text else type(error).__name__}.",
+        hint="Check that the database is running and that STUDIO_DATABASE_URL is right, then repeat the step.",
+    )
+
+
+class Database:
+    """Transactions, inserts and frames over one engine. Safe to share between threads; open one per process."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    @property
+    def url(self) -> str:
+        """The database's URL without its password."""
+        return self.engine.url.render_as_string(hide_password=True)
+
+    def close(self) -> None:
+        """Give back all connections."""
+        self.engine.dispose()
+
+    @contextmanager
+    def translated(self) -> Iterator[None]:
+        """Turn database errors inside the block into BackendError."""
+        try:
+            yield
+        except sa.exc.SQLAlchemyError as error:
+            raise _explain(error) from error
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A transaction that only reads."""
+        with self.translated(), self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction that writes: all of it is committed at the end, or none of it."""
+        with self.translated(), self.engine.connect().execution_options(writes=True) as connection, connection.begin():
+            yield connection
+
+    def insert_missing(self, connection: Connection, table: sa.Table, rows: list[dict[str, Any]]) -> int:
+        """Insert the rows whose key is not there yet; return how many were new."""
+        if not rows:
+            return 0
+        dialect = sqlite if self.engine.dialect.name == "sqlite" else postgresql
+        return connection.execute(dialect.insert(table).on_conflict_do_nothing(), rows).rowcount
+
+    def add(self, table: sa.Table, project: str, records: Iterable[Any]) -> int:
+        """Insert the records of a project that are not there yet; return how many were new."""
+        rows = [{"project": project} | dataclasses.asdict(record) for record in records]
+        with self.writing() as connection:
+            return self.insert_missing(connection, table, rows)
+
+    def frame(self, query: sa.Select[Any]) -> pd.DataFrame:
+        """Return the rows of a query."""
+        with self.reading() as connection:
+            result = connection.execute(query)
+            return pd.DataFrame.from_records(result.fetchall(), columns=list(result.keys()))

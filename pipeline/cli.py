@@ -1,0 +1,249 @@
+"""Command line: one command per stage, the same functions as the pages.
+
+Every command takes `--workspace` and `--json` (one JSON document on standard output, nothing else there; messages and
+progress go to standard error). Exit 0 done, 1 refused with message and hint, 2 usage, 130 interrupted.
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from pipeline import wiring
+from pipeline.errors import PipelineError
+from pipeline.records import Endpoint
+from pipeline.settings import Settings
+from pipeline.studio import Studio
+
+Answer = dict[str, Any]
+Command = Callable[[Studio, argparse.Namespace], Answer]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+    options = parser().parse_args(arguments)
+    try:
+        studio = wiring.open_studio(Settings.from_env(os.environ, workspace=options.workspace))
+        answer = options.run(studio, options)
+    except PipelineError as error:
+        if options.json:
+            print(json.dumps({"error": error.message, "hint": error.hint}, ensure_ascii=False))
+        print(f"{error.message}\n{error.hint}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("Stopped. Everything saved so far is kept; the same command goes on from there.", file=sys.stderr)
+        return 130
+    interrupted = bool(answer.pop("interrupted", False))
+    print(json.dumps(answer, ensure_ascii=False, allow_nan=False) if options.json else _readable(answer))
+    return 130 if interrupted else 0
+
+
+def _readable(answer: Answer) -> str:
+    """Show an answer as aligned lines; lists of rows as a table."""
+    lines = []
+    for name, value in answer.items():
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            lines += [f"{name}:", _table(value)]
+        elif isinstance(value, dict) and value and all(isinstance(one, dict) for one in value.values()):
+            lines += [f"{name}:", _table([{"name": key} | one for key, one in value.items()])]
+        elif isinstance(value, dict):
+            lines.append(f"{name}: " + (", ".join(f"{key} {_short(one)}" for key, one in value.items()) or "none"))
+        else:
+            lines.append(f"{name}: {_short(value)}")
+    return "\n".join(lines)
+
+
+def _short(value: object) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def _table(rows: list[Answer]) -> str:
+    cells = [list(rows[0]), *([_short(value) for value in row.values()] for row in rows)]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
+    return "\n".join(
+        "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells
+    )
+
+
+def _progress(done: int, total: int) -> None:
+    """Draw progress on standard error: a bar on a terminal, a line at every tenth elsewhere."""
+    if sys.stderr.isatty():
+        filled = 30 * done // total if total else 0
+        print(
+            f"\r[{'#' * filled}{'.' * (30 - filled)}] {done:,} of {total:,}",
+            end="\n" if done >= total else "",
+            file=sys.stderr,
+            flush=True,
+        )
+    elif total and (done == total or done % max(1, total // 10) == 0):
+        print(f"{done:,} of {total:,}", file=sys.stderr, flush=True)
+
+
+def _endpoint(options: argparse.Namespace) -> Endpoint:
+    return Endpoint(
+        model=options.model,
+        base_url=options.base_url,
+        api_key_env=options.api_key_env or "",
+        concurrency=options.concurrency,
+        budget_usd=options.budget,
+        price_in=options.price_in,
+        price_out=options.price_out,
+    )
+
+
+def languages(studio: Studio, options: argparse.Namespace) -> Answer:
+    """Rows, contributors and lengths per language."""
+    frame = studio.languages(options.source, progress=_progress)
+    return {"languages": json.loads(frame.to_json(orient="records", force_ascii=False))}
+
+
+def new(studio: Studio, options: argparse.Namespace) -> Answer:
+    """Make a project: read one language of a source and select its prompts."""
+    project = studio.new_project(
+        options.project,
+        options.language,
+        options.source,
+        limit=options.limit,
+        seed=options.seed,
+        votes_wanted=options.votes_wanted,
+        progress=_progress,
+    )
+    excluded = studio.store.exclusions(project.name)["reason"].value_counts()
+    return studio.status(project.name).as_dict() | {"excluded": {str(reason): int(n) for reason, n in excluded.items()}}
+
+
+def generate(studio: Studio, options: argparse.Namespace) -> Answer:
+    """Write the missing second responses; what is stored is never asked for again."""
+    return studio.generate(options.project, _endpoint(options), limit=options.limit, progress=_progress)
+
+
+def judge(studio: Studio, options: argparse.Namespace) -> Answer:
+    """Let a model compare the responses of each pair, in both orders."""
+    return studio.judge(options.project, _endpoint(options), limit=options.limit, progress=_progress)
+
+
+def import_responses(studio: Studio, options: argparse.Namespace) -> Answer:
+    """Take in answers made elsewhere."""
+    return studio.import_responses(options.project, options.file)
+
+
+def import_votes(studio: Studio, options: argparse.Namespace) -> Answer:
+    """Take in a finished study: prompts, two responses each, and the votes on them."""
+    return studio.import_votes(options.project, options.file, language=options.language)
+
+
+def push(studio: Studio, options: argparse.Namespace) -> Answer:
+    """Open the pairs for voting."""
+    return studio.push(options.project, options.backend)
+
+
+def pull(studio: Studio, options: argparse.Namespace) -> Answer:
+    """Bring new votes home."""
+    return studio.pull(options.project)
+
+
+def status(studio: Studio, options: argparse.Namespace) -> Answer:
+    """Where each project stands: funnel, jobs, spend."""
+    names = [options.project] if options.project else [project.name for project in studio.store.projects()]
+    return {"projects": [studio.status(name).as_dict() for name in names]}
+
+
+def agreement(studio: Studio, options: argparse.Namespace) -> Answer:
+    """How far the annotators agree, each number with its interval and n."""
+    return studio.agreement(options.project)
+
+
+def curate(studio: Studio, options: argparse.Namespace) -> Answer:
+    """Turn votes into preferences, or a counted reason why not; the rules are saved."""
+    return studio.save_rules(options.project, method=options.method, min_votes=options.min_votes)
+
+
+def export(studio: Studio, options: argparse.Namespace) -> Answer:
+    """Write the training files, a dataset card and a manifest."""
+    return studio.export(options.project, options.format, out_dir=options.out)
+
+
+def demo(studio: Studio, options: argparse.Namespace) -> Answer:
+    """A project from the demonstration sample, ready to look at."""
+    return studio.status(studio.demo(options.language).name).as_dict()
+
+
+def parser() -> argparse.ArgumentParser:
+    """Build the parser: one sub-command per stage."""
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument(
+        "--workspace", metavar="DIR", help="where everything is kept (default: STUDIO_WORKSPACE, else ./workspace)"
+    )
+    common.add_argument("--json", action="store_true", help="one JSON document on standard output")
+    root = argparse.ArgumentParser(
+        prog="python -m pipeline", description="From Aya prompts to a preference dataset, one step at a time."
+    )
+    commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def add(name: str, run: Command, *, project: bool = True) -> argparse.ArgumentParser:
+        summary = (run.__doc__ or "").strip().splitlines()[0]
+        command = commands.add_parser(name, parents=[common], help=summary, description=summary)
+        command.set_defaults(run=run)
+        if project:
+            command.add_argument("project", metavar="PROJECT", help="the project's name")
+        return command
+
+    sources = "hub (the whole Aya dataset), sample (the demonstration) or the path of a Parquet, CSV or JSONL file"
+    one = add("languages", languages, project=False)
+    one.add_argument("--source", default=None, metavar="hub|sample|PATH", help=f"{sources}; default: the published figures")
+    one = add("new", new)
+    one.add_argument("--language", required=True, help="a language as Aya names it, e.g. Dutch")
+    one.add_argument("--source", required=True, metavar="hub|sample|PATH", help=sources)
+    one.add_argument("--limit", type=_positive, help="keep at most N prompts, drawn with the seed")
+    one.add_argument("--seed", type=int, default=0)
+    one.add_argument("--votes-wanted", type=_positive, default=3, help="votes wanted on each pair (default 3)")
+    for name, run in (("generate", generate), ("judge", judge)):
+        _endpoint_options(add(name, run))
+    one = add("import-responses", import_responses)
+    one.add_argument("file", type=Path, metavar="FILE", help="JSONL or Parquet with prompt_id or prompt, response, model")
+    one = add("import-votes", import_votes)
+    one.add_argument(
+        "file", type=Path, metavar="FILE", help="JSONL: prompt, response_a, response_b, source_a, source_b, annotator, choice"
+    )
+    one.add_argument("--language", help="makes the project if there is none")
+    add("push", push).add_argument("--backend", choices=("argilla", "local"), default="local")
+    add("pull", pull)
+    add("status", status, project=False).add_argument("project", nargs="?", metavar="PROJECT")
+    add("agreement", agreement)
+    one = add("curate", curate)
+    one.add_argument("--method", choices=("majority", "dawid-skene"), default=None)
+    one.add_argument("--min-votes", type=_positive, default=None)
+    one = add("export", export)
+    one.add_argument("--format", choices=("dpo", "orpo", "kto", "reward", "sft", "votes", "all"), action="append", required=True)
+    one.add_argument("--out", type=Path, required=True, metavar="DIR", help="a new folder for the release")
+    one = add("demo", demo, project=False)
+    one.add_argument("--language", default="English", help="a language of the demonstration sample (default English)")
+    return root
+
+
+def _endpoint_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--model", required=True, metavar="M", help="the model's id at the endpoint")
+    command.add_argument(
+        "--base-url", required=True, metavar="URL", help="an OpenAI-compatible endpoint, e.g. http://localhost:11434/v1"
+    )
+    command.add_argument("--api-key-env", metavar="VAR", help="name of the environment variable that holds the key")
+    command.add_argument("--concurrency", type=_positive, default=16, metavar="N", help="requests under way at once (default 16)")
+    command.add_argument("--budget", type=float, metavar="USD", help="stop before more than this is spent; needs both prices")
+    command.add_argument("--price-in", type=float, metavar="USD", help="price of a million tokens read")
+    command.add_argument("--price-out", type=float, metavar="USD", help="price of a million tokens written")
+    command.add_argument("--limit", type=_positive, metavar="N", help="ask for at most N answers in this run")
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a positive whole number")
+    return value
