@@ -39,7 +39,8 @@ def distinct_patterns(counts: Integers) -> tuple[Integers, Integers, Integers]:
 
 def _divide(above: Floats, below: Floats) -> Floats:
     """Divide; NaN where `below` is 0."""
-    return np.divide(above, below, out=np.full(np.broadcast(above, below).shape, np.nan), where=below != 0)
+    empty = np.full(np.broadcast(above, below).shape, np.nan)
+    return np.asarray(np.divide(above, below, out=empty, where=below != 0))
 
 
 def _item_disagreement(counts: Floats, times: Floats, weights: Floats) -> Floats:
@@ -167,15 +168,3 @@ def value_of(name: str, counts: Integers) -> float:
     """Return the coefficient `name` of a whole count matrix; NaN where it is undefined."""
     rows, _, times = distinct_patterns(np.asarray(counts, dtype=np.int64))
     return float(values_of(name, rows, times)[0][0])
-
-
-def cohen_from_tables(tables: Floats) -> tuple[Floats, Floats]:
-    """Return percent and Cohen's kappa of contingency tables, shape (n, labels, labels).
-
-    Kappa is NaN where both people used one and the same label throughout.
-    """
-    n = tables.sum(axis=(1, 2))
-    agreed = _divide(np.trace(tables, axis1=1, axis2=2), n)
-    by_chance = _divide((tables.sum(axis=1) * tables.sum(axis=2)).sum(axis=1), n**2)
-    expected = np.where(np.abs(1 - by_chance) < 1e-12, 0.0, 1 - by_chance)
-    return agreed, 1 - _divide(1 - agreed, expected)

@@ -116,7 +116,7 @@ pairs = Table(
     # How many annotators' votes count on this pair (skips do not): kept beside the votes so that the
     # next card is one index look-up; `Store.recount` derives it again from the votes.
     Column("n_votes", Integer, nullable=False),
-    Index("pairs_by_votes", "project", "n_votes", "position"),
+    Index("pairs_by_votes", "project", "n_votes", "position", "id"),
 )
 
 claims = Table(

@@ -90,7 +90,7 @@ def upgrade() -> None:
         sa.Column("n_votes", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("project", "id"),
     )
-    op.create_index("pairs_by_votes", "pairs", ["project", "n_votes", "position"], unique=False)
+    op.create_index("pairs_by_votes", "pairs", ["project", "n_votes", "position", "id"], unique=False)
     op.create_table(
         "projects",
         sa.Column("name", sa.String(), nullable=False),

@@ -1,0 +1,48 @@
+# The commands to remember: make run, make test, make check.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: run test check format lint types imports bench lock install setup screenshots
+
+run: .venv/.installed  ## the dashboard, on this computer only
+	$(BIN)/streamlit run dashboard/Home.py
+
+.venv/.installed: requirements.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet -r requirements.txt
+	touch $@
+
+install:  ## everything a developer needs, exactly as locked
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet "uv>=0.13"
+	$(BIN)/uv sync --quiet --locked --inexact
+	touch .venv/.installed
+
+setup: install  ## what the browser and Postgres tests need besides
+	sh tests/setup.sh
+
+test: setup  ## all tests
+	$(BIN)/python -m pytest
+
+check: install lint types imports test  ## what CI runs
+
+format: install
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lint: install
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: install
+	$(BIN)/mypy
+
+imports: install
+	$(BIN)/lint-imports
+
+bench: install  ## e.g. make bench NAME=pace
+	$(BIN)/python -m tests.bench $(NAME)
+
+lock: install  ## after a change of pyproject.toml
+	$(BIN)/uv lock
+	$(BIN)/uv export --quiet --no-dev --no-hashes --no-annotate --no-header --format requirements-txt --output-file requirements.txt

@@ -1,0 +1,244 @@
+"""Local backend: hands out cards and takes votes, in the studio's own store.
+
+Cards and answers go in and out as `pipeline.annotate` defines them. A pair gets at most the wanted number of
+counting votes (skips do not count); who looks at a pair holds a claim on it that runs out, so an abandoned pair
+is offered again. Each vote is one transaction; votes are only ever added.
+"""
+
+import dataclasses
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from pipeline.adapters import schema
+from pipeline.adapters.store import Store
+from pipeline.annotate import Card, order
+from pipeline.errors import StaleCardError
+from pipeline.records import Choice, DocumentKind, Pair, Vote
+
+LEASE_S = 1800
+
+# One pair of the project, if this annotator may still be offered it and nobody else holds its last place.
+_MAY_TAKE = """
+    NOT EXISTS (SELECT 1 FROM votes WHERE votes.project = :project AND votes.annotator = :annotator AND votes.pair_id = pairs.id)
+    AND pairs.n_votes + (
+        SELECT count(*) FROM claims WHERE claims.project = :project AND claims.pair_id = pairs.id
+        AND claims.annotator <> :annotator AND claims.expires_at > :now
+    ) < :wanted
+"""
+_HELD = sa.text(f"""
+    SELECT pairs.id FROM claims JOIN pairs ON pairs.project = claims.project AND pairs.id = claims.pair_id
+    WHERE claims.project = :project AND claims.annotator = :annotator AND claims.expires_at > :now AND {_MAY_TAKE}
+""")  # noqa: S608 - put together from constants of this file
+_OPEN = sa.text(f"""
+    SELECT pairs.id FROM pairs WHERE pairs.project = :project AND pairs.n_votes = :n_votes AND {_MAY_TAKE}
+    ORDER BY pairs.position, pairs.id LIMIT 1
+""")  # noqa: S608 - put together from constants of this file
+_DROP_CLAIMS = sa.text("DELETE FROM claims WHERE project = :project AND annotator = :annotator")
+_CLAIM = sa.insert(schema.claims)
+_DROP_CLAIM = sa.text("DELETE FROM claims WHERE project = :project AND annotator = :annotator AND pair_id = :pair_id")
+_VOTE = sa.insert(schema.votes)
+_COUNT_IN = sa.text("""
+    UPDATE pairs SET n_votes = n_votes + 1 WHERE project = :project AND id = :pair_id AND n_votes + (
+        SELECT count(*) FROM claims WHERE claims.project = :project AND claims.pair_id = :pair_id
+        AND claims.annotator <> :annotator AND claims.expires_at > :now
+    ) < (SELECT votes_wanted FROM projects WHERE name = :project)
+""")
+_COUNT_OUT = sa.text("UPDATE pairs SET n_votes = n_votes - 1 WHERE project = :project AND id = :pair_id")
+_TERMS = sa.text("""
+    SELECT votes_wanted, order_key, (
+        SELECT version FROM documents WHERE documents.project = :project AND kind = :kind ORDER BY created_at DESC LIMIT 1
+    ) FROM projects WHERE name = :project
+""")
+_CARD = sa.text("""
+    SELECT pairs.prompt_id, pairs.first_id, pairs.second_id, pairs.position,
+        prompts.text AS prompt, one.text AS one, other.text AS other
+    FROM pairs
+    JOIN prompts ON prompts.project = pairs.project AND prompts.id = pairs.prompt_id
+    JOIN responses AS one ON one.project = pairs.project AND one.id = pairs.first_id
+    JOIN responses AS other ON other.project = pairs.project AND other.id = pairs.second_id
+    WHERE pairs.project = :project AND pairs.id = :pair_id
+""")
+_LAST_VOTE = sa.text("""
+    SELECT pair_id, annotator, version, choice, shown_first, reason, edited, seconds, guidelines_version, at
+    FROM votes WHERE project = :project AND annotator = :annotator ORDER BY seq DESC LIMIT 1
+""")
+_STANDING = sa.text("""
+    SELECT (SELECT count(DISTINCT pair_id) FROM votes WHERE project = :project AND annotator = :annotator) AS done, (
+        SELECT count(*) FROM pairs JOIN projects ON projects.name = pairs.project
+        WHERE pairs.project = :project AND pairs.n_votes < projects.votes_wanted AND NOT EXISTS (
+            SELECT 1 FROM votes WHERE votes.project = :project AND votes.annotator = :annotator AND votes.pair_id = pairs.id
+        )
+    ) AS remaining
+""")
+_LOCK = sa.text("SELECT pg_advisory_xact_lock(hashtext(:project))")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How far one annotator is: pairs answered (skips included), and pairs that still wait for them."""
+
+    done: int
+    left: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Terms:
+    """What a project says about voting at this moment."""
+
+    votes_wanted: int
+    order_key: str
+    guidelines_version: str
+
+
+class LocalBackend:
+    """Annotation in the studio's own store. Safe to share between threads; one for each process."""
+
+    def __init__(self, store: Store, *, lease_s: float = LEASE_S) -> None:
+        self._store = store
+        self._lease = timedelta(seconds=lease_s)
+        # SQLite makes waiting writers sleep and retry; the threads of one process queue here instead.
+        self._turn = threading.Lock()
+
+    def next_card(self, project: str, annotator: str, *, now: datetime) -> Card | None:
+        """Return the card this annotator should vote on, or None when no pair is left for them.
+
+        It is the card they already hold, if any. Else it is a pair close to complete, claimed for them for
+        the length of the lease.
+        """
+        with self._writing(project) as connection:
+            terms = _terms(connection, project)
+            if terms is None:
+                return None
+            values = {"project": project, "annotator": annotator, "now": _iso(now), "wanted": terms.votes_wanted}
+            pair_id = connection.execute(_HELD, values).scalar() or _first_open(connection, values, terms.votes_wanted)
+            connection.execute(_DROP_CLAIMS, values)
+            if pair_id is None:
+                return None
+            claim = {"project": project, "pair_id": pair_id, "annotator": annotator, "expires_at": _iso(now + self._lease)}
+            connection.execute(_CLAIM, claim)
+            return _card(connection, terms, project, annotator, pair_id)
+
+    def cast(
+        self,
+        card: Card,
+        choice: Choice,
+        *,
+        now: datetime,
+        reason: str = "",
+        edited: str = "",
+        seconds: float | None = None,
+    ) -> Vote:
+        """Store a vote on the card and give up the claim, in one transaction.
+
+        Raises:
+            StaleCardError: The annotator answered the pair in another window, or it has all its votes.
+        """
+        vote = Vote(
+            pair_id=card.pair.id,
+            annotator=card.annotator,
+            choice=choice,
+            version=card.version,
+            shown_first=card.shown_first_id,
+            reason=reason,
+            edited=edited,
+            seconds=seconds,
+            guidelines_version=card.guidelines_version,
+            at=_iso(now),
+        )
+        row = {"project": card.project} | dataclasses.asdict(vote) | {"choice": str(choice)}
+        with self._writing(card.project) as connection:
+            try:
+                connection.execute(_VOTE, row)
+            except sa.exc.IntegrityError as error:
+                raise StaleCardError(
+                    "You already answered this pair in another window; here is the next one.",
+                    hint="Nothing is lost: the answer you gave there counts.",
+                ) from error
+            _count(connection, card, vote)
+            connection.execute(_DROP_CLAIM, {"project": card.project, "annotator": card.annotator, "pair_id": card.pair.id})
+        return vote
+
+    def last_card(self, project: str, annotator: str) -> Card | None:
+        """Return the pair this annotator voted on last, to vote again; None when there is none."""
+        with self._store.reading() as connection:
+            terms = _terms(connection, project)
+            row = connection.execute(_LAST_VOTE, {"project": project, "annotator": annotator}).mappings().first()
+            if terms is None or row is None:
+                return None
+            previous = Vote(**{**row, "choice": Choice(row["choice"])})
+            return _card(connection, terms, project, annotator, previous.pair_id, previous)
+
+    def progress(self, project: str, annotator: str) -> Standing:
+        """Return how many pairs this annotator answered, and how many are left for them."""
+        with self._store.reading() as connection:
+            row = connection.execute(_STANDING, {"project": project, "annotator": annotator}).one()
+        return Standing(done=row.done, left=row.remaining)
+
+    @contextmanager
+    def _writing(self, project: str) -> Iterator[Connection]:
+        """A transaction in which nobody else assigns or counts votes of the project."""
+        with self._turn, self._store.writing() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execute(_LOCK, {"project": project})
+            yield connection
+
+
+def _terms(connection: Connection, project: str) -> _Terms | None:
+    """Return what the project says now, None when there is no such project."""
+    row = connection.execute(_TERMS, {"project": project, "kind": str(DocumentKind.GUIDELINES)}).first()
+    return _Terms(row[0], row[1], row[2] or "") if row else None
+
+
+def _first_open(connection: Connection, values: dict[str, object], wanted: int) -> str | None:
+    """Return the pair nearest to complete that the annotator may take: one index look-up for each number of votes."""
+    for n_votes in range(wanted - 1, -1, -1):
+        pair_id = connection.execute(_OPEN, values | {"n_votes": n_votes}).scalar()
+        if pair_id is not None:
+            return str(pair_id)
+    return None
+
+
+def _card(
+    connection: Connection, terms: _Terms, project: str, annotator: str, pair_id: str, previous: Vote | None = None
+) -> Card:
+    """Return the pair as this annotator sees it."""
+    row = connection.execute(_CARD, {"project": project, "pair_id": pair_id}).one()
+    pair = Pair(id=pair_id, prompt_id=row.prompt_id, first_id=row.first_id, second_id=row.second_id, position=row.position)
+    texts = {pair.first_id: row.one, pair.second_id: row.other}
+    shown_first_id, shown_second_id = order(terms.order_key, pair, annotator)
+    return Card(
+        project=project,
+        annotator=annotator,
+        pair=pair,
+        prompt=row.prompt,
+        shown_first_id=shown_first_id,
+        shown_second_id=shown_second_id,
+        shown_first=texts[shown_first_id],
+        shown_second=texts[shown_second_id],
+        guidelines_version=terms.guidelines_version,
+        previous=previous,
+    )
+
+
+def _count(connection: Connection, card: Card, vote: Vote) -> None:
+    """Keep the pair's number of counting votes true, and never above what is wanted."""
+    before = card.previous is not None and card.previous.choice is not Choice.SKIP
+    after = vote.choice is not Choice.SKIP
+    values = {"project": card.project, "pair_id": card.pair.id, "annotator": card.annotator, "now": vote.at}
+    if before and not after:
+        connection.execute(_COUNT_OUT, values)
+    elif after and not before and connection.execute(_COUNT_IN, values).rowcount == 0:
+        raise StaleCardError(
+            "Others have given this pair all the answers it needs; here is the next one.",
+            hint="Nothing is wrong: this happens when a pair was left open for a long time.",
+        )
+
+
+def _iso(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")

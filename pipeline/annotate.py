@@ -1,0 +1,299 @@
+"""Annotate: which two responses does an annotator see, in which order, and what does their answer mean?
+
+Prompts and responses, or the file of a finished study, come in; Pairs, Cards, Choices and Votes go out.
+No database and no Streamlit. A Card holds no source, so whatever shows it cannot give one away.
+"""
+
+import hashlib
+import hmac
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+
+from pipeline.errors import VoteError
+from pipeline.records import (
+    HUMAN,
+    Choice,
+    Exclusion,
+    Pair,
+    Prompt,
+    Response,
+    Vote,
+    make_pair,
+    prompt_id,
+    response_id,
+)
+
+MAX_NAME_CHARS = 60
+STUDY_CHOICES = ("a", "b", "tie", "both_bad", "skip")
+STUDY_TEXTS = ("prompt", "response_a", "response_b")
+STUDY_NAMES = ("source_a", "source_b", "annotator")
+
+GUIDELINES = """\
+Read the prompt, then both answers. Which one helps the person who asked more?
+- An answer must be in the language of the prompt, unless the prompt asks for another.
+- A correct, clear answer beats a long one. Ignore length and style where the content is equal.
+- Equally good: you would be happy with either. Both bad: you would show neither to the person who asked.
+- Skip what you cannot judge. Nobody sees which answer was written by a person, and there is no wrong opinion.
+"""
+"""The guidelines a new project begins with; the coordinator may change them."""
+
+_COLOURS = ("amber", "azure", "coral", "golden", "green", "indigo", "ivory", "olive", "purple", "scarlet", "silver", "violet")
+_ANIMALS = ("crane", "falcon", "gecko", "heron", "ibex", "lark", "lynx", "otter", "panda", "robin", "tapir", "wren")
+
+
+class Answer(StrEnum):
+    """What an annotator presses: the side on the screen, or one of the answers that name no side."""
+
+    LEFT = "left"
+    RIGHT = "right"
+    TIE = "tie"
+    BOTH_BAD = "both_bad"
+    SKIP = "skip"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """One pair as one annotator sees it.
+
+    `previous` is the annotator's vote on the pair that a new one would supersede, None at first.
+    """
+
+    project: str
+    annotator: str
+    pair: Pair
+    prompt: str
+    shown_first_id: str
+    shown_second_id: str
+    shown_first: str
+    shown_second: str
+    guidelines_version: str = ""
+    previous: Vote | None = None
+
+    @property
+    def version(self) -> int:
+        """The version a vote on this card would have."""
+        return self.previous.version + 1 if self.previous else 0
+
+    @property
+    def id(self) -> str:
+        """A name no other card of this annotator has, an undone one of the same pair included."""
+        return f"{self.pair.id}-{self.version}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Study:
+    """What the file of a finished study holds; `exclusions` are pairs that no vote can tell apart."""
+
+    prompts: list[Prompt]
+    responses: list[Response]
+    pairs: list[Pair]
+    votes: list[Vote]
+    exclusions: list[Exclusion]
+
+
+def order(order_key: str, pair: Pair, annotator: str) -> tuple[str, str]:
+    """Return the ids of the pair's responses in the order this annotator sees them, always the same."""
+    # Drawn from the annotator and the pair, so a reload shows the same side first; keyed, so nobody can foretell it.
+    drawn = hmac.new(order_key.encode(), f"{annotator}\n{pair.id}".encode(), hashlib.sha256).digest()
+    return (pair.second_id, pair.first_id) if drawn[0] & 1 else (pair.first_id, pair.second_id)
+
+
+def to_choice(answer: Answer, card: Card) -> Choice:
+    """Return what the answer says of the pair: it names a response, whichever side that was shown on."""
+    if answer in (Answer.LEFT, Answer.RIGHT):
+        better = card.shown_first_id if answer is Answer.LEFT else card.shown_second_id
+        return Choice.FIRST if better == card.pair.first_id else Choice.SECOND
+    return Choice(answer)
+
+
+def annotator_name(text: str) -> str:
+    """Return the name an annotator typed, spaces tidied.
+
+    Raises:
+        VoteError: It is empty, too long, or holds characters that cannot be seen.
+    """
+    name = " ".join(text.split())
+    if not name or len(name) > MAX_NAME_CHARS or not name.isprintable():
+        raise VoteError(
+            f"A name has 1 to {MAX_NAME_CHARS} letters that can be seen.",
+            hint="Type your name or any other name you will remember, or take a random one.",
+        )
+    return name
+
+
+def pseudonym(number: int) -> str:
+    """Return a pleasant made-up name such as `amber-otter-042`; the same number gives the same name."""
+    rest, colour = divmod(number, len(_COLOURS))
+    rest, animal = divmod(rest, len(_ANIMALS))
+    return f"{_COLOURS[colour]}-{_ANIMALS[animal]}-{rest % 1000:03d}"
+
+
+def make_pairs(prompts: Iterable[Prompt], responses: Iterable[Response]) -> tuple[list[Pair], list[Exclusion]]:
+    """Pair the human's response to each prompt with every model's.
+
+    Returns:
+        The pairs by prompt position, and under `identical` the responses that repeat the human's text.
+    """
+    by_prompt: dict[str, list[Response]] = defaultdict(list)
+    for response in responses:
+        by_prompt[response.prompt_id].append(response)
+    pairs: list[Pair] = []
+    exclusions: list[Exclusion] = []
+    for prompt in sorted(prompts, key=lambda prompt: (prompt.position, prompt.id)):
+        of_prompt = by_prompt[prompt.id]
+        people = [response for response in of_prompt if response.source == HUMAN]
+        models = [response for response in of_prompt if response.source != HUMAN]
+        for one, other in ((one, other) for one in people for other in models):
+            if one.text == other.text:
+                exclusions.append(_identical(other))
+            else:
+                pairs.append(make_pair(prompt.id, one.id, other.id, position=prompt.position))
+    return pairs, exclusions
+
+
+def _identical(response: Response) -> Exclusion:
+    detail = f"{response.source} gave the same text as the other response"
+    return Exclusion(row_id=response.id, stage="pair", reason="identical", detail=detail, text=response.text)
+
+
+def read_study(path: Path, *, language: str, now: datetime) -> Study:
+    """Read the votes of a finished study, made here or elsewhere.
+
+    Args:
+        path: JSONL with `prompt`, `response_a`, `response_b`, `source_a`, `source_b`, `annotator`, `choice`
+            (a, b, tie, both_bad or skip), and optionally `shown_first` (a or b), `reason`, `at`.
+        language: The language of the prompts, part of their ids.
+        now: Stands in for `at` where a line has none.
+
+    Returns:
+        Records whose ids follow from the texts, so reading the file twice gives the same ones. A second vote
+        of an annotator on a pair is a new version that supersedes the first; both are kept.
+
+    Raises:
+        VoteError: The file cannot be read, or lines are wrong; they are named.
+    """
+    prompts: dict[str, Prompt] = {}
+    responses: dict[str, Response] = {}
+    pairs: dict[str, Pair] = {}
+    exclusions: dict[str, Exclusion] = {}
+    votes: list[Vote] = []
+    versions: Counter[tuple[str, str]] = Counter()
+    for row in _read_lines(path):
+        at = row["at"] or _iso(now)
+        prompt = Prompt(id=prompt_id(language, row["prompt"]), text=row["prompt"], position=len(prompts))
+        prompts.setdefault(prompt.id, prompt)
+        one, other = _response(row, "a", prompt, at), _response(row, "b", prompt, at)
+        responses.setdefault(one.id, one)
+        responses.setdefault(other.id, other)
+        if one.id == other.id:
+            # The same source gave the same text twice: a vote could not name which.
+            exclusions.setdefault(one.id, _identical(one))
+            continue
+        pair = make_pair(prompt.id, one.id, other.id, position=len(pairs))
+        pairs.setdefault(pair.id, pair)
+        votes.append(_study_vote(row, pair, one, other, version=versions[row["annotator"], pair.id], at=at))
+        versions[row["annotator"], pair.id] += 1
+    return Study(
+        prompts=list(prompts.values()),
+        responses=list(responses.values()),
+        pairs=list(pairs.values()),
+        votes=votes,
+        exclusions=list(exclusions.values()),
+    )
+
+
+def _read_lines(path: Path) -> list[dict[str, str]]:
+    """Return the checked rows of a study file."""
+    try:
+        lines = path.read_bytes().decode("utf-8-sig").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else error.strerror
+        raise VoteError(
+            f"{path.name} cannot be read: {reason}.", hint="Give the path of a JSONL file: one JSON object on each line."
+        ) from error
+    rows, wrong = [], []
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            try:
+                rows.append(_check_row(json.loads(line)))
+            except ValueError as error:
+                wrong.append(f"line {number}: {error}")
+    if wrong or not rows:
+        first = "; ".join(wrong[:5]) or "it holds no vote"
+        raise VoteError(
+            f"{path.name} cannot be imported: {first}{f'; and {len(wrong) - 5} more lines' if len(wrong) > 5 else ''}.",
+            hint="Correct these lines and import again; nothing was imported.",
+        )
+    return rows
+
+
+def _check_row(row: object) -> dict[str, str]:
+    """Return the row's known fields as text; ValueError says what is wrong with it."""
+    if not isinstance(row, Mapping):
+        raise ValueError("not a JSON object")
+    missing = [name for name in (*STUDY_TEXTS, *STUDY_NAMES, "choice") if row.get(name) in (None, "")]
+    # An empty answer is a real answer: some models say nothing.
+    missing = [name for name in missing if not (name.startswith("response") and row.get(name) == "")]
+    if missing:
+        raise ValueError(f"{', '.join(missing)} missing")
+    names = (*STUDY_TEXTS, *STUDY_NAMES, "choice", "shown_first", "reason", "at")
+    checked = {name: _text(name, row.get(name)) for name in names}
+    if checked["choice"] not in STUDY_CHOICES:
+        raise ValueError(f"choice {checked['choice']!r} is not one of {', '.join(STUDY_CHOICES)}")
+    if checked["shown_first"] not in ("", "a", "b"):
+        raise ValueError(f"shown_first {checked['shown_first']!r} is neither a nor b")
+    if checked["at"]:
+        checked["at"] = _in_utc(checked["at"])
+    return checked
+
+
+def _text(name: str, value: object) -> str:
+    """Return the value as text that every database can hold."""
+    text = "" if value is None else value
+    if not isinstance(text, str):
+        raise ValueError(f"{name} is not text")
+    if "\0" in text or any("\ud800" <= char <= "\udfff" for char in text):
+        raise ValueError(f"{name} holds a character that is not text")
+    return text
+
+
+def _in_utc(text: str) -> str:
+    """Return a moment as ISO 8601 in UTC; one without a zone is taken as UTC."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ValueError(f"at {text!r} is not a moment such as 2025-03-01T12:00:00Z") from error
+    return _iso(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+
+
+def _iso(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def _response(row: Mapping[str, str], side: str, prompt: Prompt, at: str) -> Response:
+    """The response a row calls a or b."""
+    source, text = row[f"source_{side}"], row[f"response_{side}"]
+    return Response(id=response_id(prompt.id, source, text), prompt_id=prompt.id, source=source, text=text, created_at=at)
+
+
+def _study_vote(row: Mapping[str, str], pair: Pair, one: Response, other: Response, *, version: int, at: str) -> Vote:
+    """The row's vote; `one` and `other` are the responses it calls a and b."""
+    ids = {"a": one.id, "b": other.id}
+    if row["choice"] in ids:
+        choice = Choice.FIRST if ids[row["choice"]] == pair.first_id else Choice.SECOND
+    else:
+        choice = Choice(row["choice"])
+    return Vote(
+        pair_id=pair.id,
+        annotator=row["annotator"],
+        choice=choice,
+        version=version,
+        shown_first=ids.get(row["shown_first"], ""),
+        reason=row["reason"],
+        at=at,
+    )
