@@ -30,7 +30,10 @@ def next_step(status: ProjectStatus) -> tuple[str, str, str]:
 
 def page() -> None:
     """Draw the board."""
-    widgets.page_title("Where do our projects stand?", "Each project is one language: prompts and human answers, second answers, votes, a dataset.")
+    widgets.page_title(
+        "Where do our projects stand?",
+        "Each project is one language: prompts and human answers, second answers, votes, a dataset.",
+    )
     every = services.status()
     projects = {project.name: project for project in services.projects()}
     for status in reversed(every):
@@ -40,18 +43,19 @@ def page() -> None:
         st.write("The demonstration shows every step. Your own project begins with a language of the Aya dataset.")
     if st.button("Choose a language", type="primary"):
         st.switch_page(widgets.PAGES["languages"])
-    _more_demonstrations(projects)
+    _more_demonstrations()
 
 
 def _card(project: Project, status: ProjectStatus) -> None:
     """One project: its funnel, how far the voting is, and the next step."""
     with st.container(border=True):
         st.subheader(widgets.plain(status.name), anchor=False)
-        st.caption(f"{widgets.plain(status.language)} · {status.votes:,} votes by {status.annotators:,} people · {tables.money(status.spent_usd)} spent")
+        people = f"{status.votes:,} votes by {status.annotators:,} people"
+        st.caption(widgets.plain(f"{status.language} · {people} · {tables.money(status.spent_usd)} spent"))
         widgets.demonstration_note(project)
         left, right = st.columns([3, 2], vertical_alignment="center")
         with left:
-            st.plotly_chart(charts.funnel(tables.funnel(status.as_dict())), key=f"funnel-{status.name}", config={"displayModeBar": False})
+            widgets.chart(charts.funnel(tables.funnel(status.as_dict())), key=f"funnel-{status.name}")
         with right:
             share = status.completed_pairs / status.pairs if status.pairs else 0.0
             st.progress(share, text=f"{status.completed_pairs:,} of {status.pairs:,} pairs have all {project.votes_wanted} votes")
@@ -75,7 +79,7 @@ def _settings(project: Project) -> None:
             st.rerun()
 
 
-def _more_demonstrations(projects: dict[str, Project]) -> None:
+def _more_demonstrations() -> None:
     """Offer the demonstration in other languages, to see other scripts and directions."""
     with st.expander("See the demonstration in another language"):
         language = st.selectbox("Language", services.studio().demonstration_languages(), index=None, placeholder="Choose")

@@ -10,6 +10,9 @@ import pandas as pd
 import streamlit as st
 
 from pipeline import wiring
+from pipeline.agreement import AgreementReport, measure
+from pipeline.curate import Curation, Rules
+from pipeline.export import Contents
 from pipeline.records import Project
 from pipeline.settings import Settings
 from pipeline.studio import ProjectStatus, Studio
@@ -39,7 +42,7 @@ def projects() -> list[Project]:
 
 def status() -> list[ProjectStatus]:
     """Return where each project stands."""
-    return [_status(studio().store.url, project.name, studio().version(project.name)) for project in projects()]
+    return [_status(studio().store.url, project.name, studio().store.version(project.name)) for project in projects()]
 
 
 @st.cache_resource(show_spinner=False, max_entries=256)
@@ -49,7 +52,7 @@ def _status(url: str, project: str, version: str) -> ProjectStatus:  # noqa: ARG
 
 def votes(project: str) -> pd.DataFrame:
     """Return the votes that count, as `Store.votes`."""
-    return _votes(studio().store.url, project, studio().version(project))
+    return _votes(studio().store.url, project, studio().store.version(project))
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)
@@ -59,9 +62,39 @@ def _votes(url: str, project: str, version: str) -> pd.DataFrame:  # noqa: ARG00
 
 def pairs(project: str) -> pd.DataFrame:
     """Return the pairs with their texts, as `Store.pairs`."""
-    return _pairs(studio().store.url, project, studio().version(project))
+    return _pairs(studio().store.url, project, studio().store.version(project))
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)
 def _pairs(url: str, project: str, version: str) -> pd.DataFrame:  # noqa: ARG001 - part of the cache's key
     return studio().store.pairs(project)
+
+
+def contents(project: str) -> Contents:
+    """Return what a release of the project would hold, in every format; its frames are shared and must not be changed."""
+    return _contents(studio().store.url, project, studio().store.version(project))
+
+
+@st.cache_resource(show_spinner=False, max_entries=8)
+def _contents(url: str, project: str, version: str) -> Contents:  # noqa: ARG001 - part of the cache's key
+    return studio().contents(project, ["all"])
+
+
+def agreement(project: str) -> AgreementReport:
+    """Return how far the annotators of a project agree."""
+    return _agreement(studio().store.url, project, studio().store.version(project))
+
+
+@st.cache_resource(show_spinner=False, max_entries=8)
+def _agreement(url: str, project: str, version: str) -> AgreementReport:  # noqa: ARG001 - part of the cache's key
+    return measure(studio().store.votes(project))
+
+
+def curation(project: str, rules: Rules) -> Curation:
+    """Return what the rules would let through; its frames are shared and must not be changed."""
+    return _curation(studio().store.url, project, studio().store.version(project), rules)
+
+
+@st.cache_resource(show_spinner=False, max_entries=16)
+def _curation(url: str, project: str, version: str, rules: Rules) -> Curation:  # noqa: ARG001 - part of the cache's key
+    return studio().curation(project, rules)

@@ -17,3 +17,21 @@ def choose_project(name: str) -> None:
     st.session_state["project"] = name
     if st.query_params.get("project") != name:
         st.query_params["project"] = name
+
+
+def annotator() -> str | None:
+    """Return the name under which this visitor votes, None before they gave one."""
+    name = st.query_params.get("annotator") or st.session_state.get("annotator")
+    return str(name) if name else None
+
+
+def choose_annotator(name: str) -> None:
+    """Remember under which name this visitor votes; it stands in the address, so that a refresh keeps it."""
+    st.session_state["annotator"] = name
+    st.query_params["annotator"] = name
+
+
+def forget_annotator() -> None:
+    """Forget the name, so that another person can vote in this window."""
+    st.session_state.pop("annotator", None)
+    st.query_params.pop("annotator", None)

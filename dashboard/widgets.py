@@ -5,9 +5,11 @@ Text from outside is shown by `text_card` alone: escaped, in its own direction, 
 
 import html
 
+import plotly.graph_objects as go
 import streamlit as st
 
 from dashboard import services, state
+from pipeline import demonstration
 from pipeline.errors import PipelineError
 from pipeline.records import Project
 
@@ -64,7 +66,9 @@ def plain(text: str) -> str:
 
 def text_html(text: str) -> str:
     """Return text as HTML that shows exactly these characters, in their own direction."""
-    return f'<div class="studio-text" dir="auto">{html.escape(text)}</div>'
+    # st.html trims blank lines and a browser turns a carriage return into a line feed, unless both are written as entities.
+    exact = html.escape(text).replace("\r", "&#13;").replace("\n", "&#10;")
+    return f'<div class="studio-text" dir="auto">{exact}</div>'
 
 
 def text_card(title: str, text: str) -> None:
@@ -72,10 +76,15 @@ def text_card(title: str, text: str) -> None:
     st.html(f'<div class="studio-card"><h3>{html.escape(title)}</h3>{text_html(text)}</div>')
 
 
+def chart(figure: go.Figure, *, key: str) -> None:
+    """Show a chart without plotly's tool bar; its numbers stand beside it."""
+    st.plotly_chart(figure, key=key, config={"displayModeBar": False})
+
+
 def demonstration_note(project: Project) -> None:
     """Say that what is shown is a demonstration, where it is one."""
     if project.is_demonstration:
-        st.info("This is a demonstration, written for this program. It is not Aya data, and its models do not exist.")
+        st.info(demonstration.NOTICE)
 
 
 def pick_project() -> Project | None:
@@ -91,10 +100,7 @@ def pick_project() -> Project | None:
     if current is not None and current not in projects:
         st.warning(f"There is no project named {plain(current)} in this workspace; showing {plain(names[-1])}.")
     index = names.index(current) if current in projects else len(names) - 1
-    if len(names) == 1:
-        chosen = names[0]
-    else:
-        chosen = st.selectbox("Project", names, index=index, key=f"project-of-{current}")
+    chosen = names[0] if len(names) == 1 else st.selectbox("Project", names, index=index, key=f"project-of-{current}")
     state.choose_project(chosen)
     demonstration_note(projects[chosen])
     return projects[chosen]

@@ -22,6 +22,10 @@ ALL_CHOICES = (Choice.FIRST, Choice.TIE, Choice.SECOND, Choice.BOTH_BAD)
 ORDINAL_CHOICES = (Choice.FIRST, Choice.TIE, Choice.SECOND)
 """The choices that lie on one scale; `both_bad` lies beside it and is left out of ordinal coefficients."""
 
+MIN_PAIRS_FOR_VERDICT = 20
+RELIABLE_ALPHA = 0.667
+"""Krippendorff (2004): below this, draw no conclusions from the data alone."""
+
 _ORDINAL = ("krippendorff_ordinal", "gwet_ac2")
 _SHARES = ("percent", "with_others")
 _WHY_UNDEFINED = {"with_others": "No vote can be compared with others that agree among themselves."}
@@ -137,7 +141,7 @@ def measure(
 def _encode(opinions: pd.DataFrame, allowed: Sequence[Choice]) -> _Coded:
     items, item_ids = pd.factorize(opinions["pair_id"])
     annotators, people = pd.factorize(opinions["annotator"], sort=True)
-    labels = pd.Categorical(opinions["choice"], categories=[str(choice) for choice in allowed]).codes.astype(np.int64)
+    labels = pd.Index([str(choice) for choice in allowed]).get_indexer(pd.Index(opinions["choice"])).astype(np.int64)
     if (labels < 0).any():
         unknown = sorted(set(opinions["choice"][labels < 0]))
         raise VoteError(
@@ -279,3 +283,67 @@ def _jackknife_deviation(without_each: Floats) -> float | None:
     if a < 3 or np.isnan(without_each).any():
         return None
     return float(np.sqrt((a - 1) / a * ((without_each - without_each.mean()) ** 2).sum()))
+
+
+def contested(votes: pd.DataFrame) -> pd.DataFrame:
+    """Return the pairs on which votes differ, most divided first.
+
+    Returns:
+        Columns `pair_id, n_votes, agreement_share` (share of two votes on the pair that are the same, in [0, 1)),
+        then `first, second, tie, both_bad`: how many votes say so.
+    """
+    opinions = votes[votes["choice"] != Choice.SKIP]
+    choices = [str(choice) for choice in (Choice.FIRST, Choice.SECOND, Choice.TIE, Choice.BOTH_BAD)]
+    counts = pd.crosstab(opinions["pair_id"], opinions["choice"]).reindex(columns=choices, fill_value=0)
+    n = counts.sum(axis=1)
+    same = (counts * (counts - 1)).sum(axis=1) / (n * (n - 1)).where(n > 1)
+    frame = counts.assign(n_votes=n, agreement_share=same).reset_index()
+    frame = frame[frame["agreement_share"] < 1]
+    frame = frame.sort_values(["agreement_share", "n_votes", "pair_id"], ascending=[True, False, True], ignore_index=True)
+    return frame[["pair_id", "n_votes", "agreement_share", *choices]].rename_axis(columns=None)
+
+
+class Verdict(NamedTuple):
+    """Can the votes be trusted? `level` is yes, care, no or unknown; `sentence` answers, `advice` is the next step."""
+
+    level: str
+    sentence: str
+    advice: str
+
+
+def verdict(report: AgreementReport) -> Verdict:
+    """Answer by the lower end of the interval of Krippendorff's alpha, with his thresholds of .667 and 0 (chance)."""
+    alpha, percent = report.coefficients["krippendorff_nominal"], report.coefficients["percent"]
+    if percent.value is None or percent.n < MIN_PAIRS_FOR_VERDICT:
+        have = f"{percent.n} {'pair has' if percent.n == 1 else 'pairs have'} two votes or more"
+        return Verdict(
+            "unknown", f"Too early to say: {have}.", f"Collect a second vote on at least {MIN_PAIRS_FOR_VERDICT} pairs."
+        )
+    same = f"two people make the same choice on {percent.value:.0%} of {percent.n:,} pairs"
+    if alpha.value is None or alpha.low is None:
+        return Verdict("unknown", f"It cannot be told: {same}. {alpha.why}", "Check that people really looked at both responses.")
+    if alpha.low >= RELIABLE_ALPHA:
+        return Verdict("yes", f"Yes: {same}, far more often than by chance.", "Go on to Curate and decide which pairs go in.")
+    if alpha.low > 0:
+        return Verdict(
+            "care",
+            f"With care: {same}, more often than by chance, but many pairs are a matter of taste.",
+            "Ask for at least three votes a pair, and read the contested pairs below: do the guidelines settle them?",
+        )
+    return Verdict(
+        "no",
+        f"Not yet: {same}, which chance alone could explain.",
+        "Read the contested pairs below with your annotators and make the guidelines clearer before you collect more votes.",
+    )
+
+
+def prevalence_note(report: AgreementReport) -> str:
+    """Explain why alpha is low where raw agreement is high, or return the empty string where that is not so."""
+    percent, alpha, ac1 = (report.coefficients[name].value for name in ("percent", "krippendorff_nominal", "gwet_ac1"))
+    if percent is None or alpha is None or ac1 is None or percent < 0.6 or ac1 - alpha < 0.2:
+        return ""
+    label, share = max(report.label_shares.items(), key=lambda item: item[1])
+    return (
+        f"{share:.0%} of all votes say {label.replace('_', ' ')}. Where one choice is this frequent, people agree often by "
+        f"chance: alpha ({alpha:.2f}) counts all of that against the votes, AC1 ({ac1:.2f}) little of it. Quote both."
+    )

@@ -9,10 +9,12 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pipeline import wiring
+from pipeline.curate import Rules
 from pipeline.errors import PipelineError
 from pipeline.records import Endpoint
 from pipeline.settings import Settings
@@ -163,12 +165,16 @@ def agreement(studio: Studio, options: argparse.Namespace) -> Answer:
 
 def curate(studio: Studio, options: argparse.Namespace) -> Answer:
     """Turn votes into preferences, or a counted reason why not; the rules are saved."""
-    return studio.save_rules(options.project, method=options.method, min_votes=options.min_votes)
+    saved = Rules.from_dict(studio.store.project(options.project).rules)
+    asked = {"method": options.method, "min_votes": options.min_votes}
+    return studio.save_rules(
+        options.project, replace(saved, **{name: value for name, value in asked.items() if value is not None})
+    )
 
 
 def export(studio: Studio, options: argparse.Namespace) -> Answer:
     """Write the training files, a dataset card and a manifest."""
-    return studio.export(options.project, options.format, out_dir=options.out)
+    return studio.export(options.project, options.format, out_dir=options.out).as_json()
 
 
 def demo(studio: Studio, options: argparse.Namespace) -> Answer:

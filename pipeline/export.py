@@ -32,6 +32,14 @@ __all__ = ["Contents", "ExportResult", "Format", "ReleaseFile", "Split", "gather
 TEST_SHARE = 0.1
 MIN_PROMPTS_TO_SPLIT = 20
 ROWS_AT_ONCE = 10_000
+REASONS: Mapping[str, str] = {
+    "empty": "the prompt or a response is empty",
+    "identical": "both responses are the same text",
+    "not_text": "a text holds half a character, which no file can store",
+    "won_and_lost": "the answer won one pair and lost another",
+    "same_answer": "the same answer stands in the file already",
+}
+"""Why this step leaves out a pair, or a row of one format."""
 MANIFEST = "manifest.json"
 CARD = "README.md"
 
@@ -59,7 +67,7 @@ class Contents:
         """The number of rows by format and split."""
         sizes: dict[str, dict[str, int]] = {}
         for (kind, split), frame in self.frames.items():
-            sizes.setdefault(kind, {})[split] = len(frame)
+            sizes.setdefault(str(kind), {})[str(split)] = len(frame)
         return sizes
 
     def preview(self, kind: Format, *, limit: int = 5) -> list[Row]:
@@ -135,7 +143,7 @@ def gather(
         frame, left_out = _frame_of(kind, kept, bad, pairs, votes, project)
         frames[kind] = frame[list(SHAPES[kind].columns)]
         if left_out:
-            excluded_by_format[kind] = dict(sorted(left_out.items()))
+            excluded_by_format[str(kind)] = dict(sorted(left_out.items()))
     before = summary.get("excluded")
     excluded = Counter({str(reason): int(n) for reason, n in before.items()} if isinstance(before, Mapping) else {}) + broken
     return Contents(
@@ -151,7 +159,7 @@ def gather(
             "prompts": int(kept["prompt_id"].nunique()),
             "preferences": len(kept),
         },
-        last_vote_at=max(_iso(votes["at"]), default=""),
+        last_vote_at=max(_iso(votes["at"].sort_values().tail(1)), default=""),
         test_share=test_share,
     )
 
@@ -198,7 +206,7 @@ def _with_margin(kept: pd.DataFrame, votes: pd.DataFrame) -> pd.DataFrame:
 
 
 def _kto(kept: pd.DataFrame, bad: pd.DataFrame) -> tuple[pd.DataFrame, Counter[str]]:
-    """One row per response: winners are wanted; losers and both sides of a `both_bad` pair are not."""
+    """One row per answer: winners are wanted; losers and both sides of a `both_bad` pair are not."""
     sides = [(kept, "chosen", True), (kept, "rejected", False), (bad, "first", False), (bad, "second", False)]
     frame = pd.concat(
         [
@@ -207,10 +215,11 @@ def _kto(kept: pd.DataFrame, bad: pd.DataFrame) -> tuple[pd.DataFrame, Counter[s
         ]
     )
     frame, left_out = _without_broken(frame.reset_index(drop=True), ("prompt", "completion"))
-    contradicted = frame.groupby("response_id")["label"].transform("nunique") > 1
+    answer = ["prompt_id", "completion"]
+    contradicted = frame.groupby(answer)["label"].transform("nunique") > 1
     left_out["won_and_lost"] = int(contradicted.sum())
     frame = frame[~contradicted].sort_values(["prompt_id", "pair_id", "response_id"])
-    repeated = frame.duplicated("response_id")
+    repeated = frame.duplicated(answer)
     left_out["same_answer"] = int(repeated.sum())
     return frame[~repeated], +left_out
 
@@ -274,8 +283,9 @@ def _split(
     """Cut each frame in two by prompt, with the same cut for all; empty parts are left away."""
     share = test_share if prompt_ids.nunique() >= MIN_PROMPTS_TO_SPLIT else 0.0
     parts: dict[tuple[Format, Split], pd.DataFrame] = {}
+    prompts = {prompt for frame in frames.values() for prompt in frame["prompt_id"].unique()}
+    drawn = {prompt: split_of(prompt, seed=seed, test_share=share) for prompt in prompts}
     for kind, frame in frames.items():
-        drawn = {each: split_of(each, seed=seed, test_share=share) for each in frame["prompt_id"].unique()}
         places = frame["prompt_id"].map(drawn)
         for split in Split:
             part = frame[places == split]
@@ -284,36 +294,38 @@ def _split(
     return parts
 
 
-def write_release(out_dir: Path, contents: Contents, *, card: str) -> ExportResult:
-    """Write the release into a new folder in `out_dir`, whole or not at all.
+def write_release(contents: Contents, *, card: str, releases: Path, out_dir: Path | None = None) -> ExportResult:
+    """Write the release as a new folder, whole or not at all.
 
-    The folder is named after the project and the digest of the manifest. If exactly this release is there
-    already, nothing is written and it is returned.
+    The folder is `out_dir`, or one in `releases` named after the project and the digest of the manifest. If
+    exactly this release is there already, nothing is written and it is returned.
 
     Raises:
-        ExportError: There is nothing to write, a row cannot be trained on, the disk refuses, or a folder of
-            that name holds something else.
+        ExportError: There is nothing to write, a row cannot be trained on, the disk refuses, or the folder
+            holds something else.
     """
     if not contents.frames:
         raise ExportError(
             f"There is nothing to export from {contents.project.name} yet: no pair has been decided.",
             hint="Collect votes on the Annotate page and save the rules on the Curate page, then export again.",
         )
-    with release.unfinished_folder(out_dir) as folder:
+    parent = out_dir.resolve().parent if out_dir else releases
+    with release.unfinished_folder(parent) as folder:
         files = tuple(_write_files(folder, contents))
         (folder / CARD).write_bytes(card.encode())
         manifest = _manifest(contents, files, card_digest=release.flush_file(folder / CARD))
         (folder / MANIFEST).write_bytes(manifest)
         digest = release.flush_file(folder / MANIFEST)
-        target = out_dir / f"{_slug(contents.project.name)}-{digest[:8]}"
+        name = f"{_slug(contents.project.name)}-{digest[:8]}"
+        target = out_dir.resolve() if out_dir else releases / name
         created = release.publish(folder, target)
         if not created and not release.same_files(folder, target):
             raise ExportError(
                 f"The folder {target} is already there and holds something else; it was not touched.",
-                hint="Move that folder away or choose another one with --out, and export again.",
+                hint=f"Choose a folder that is not there yet, for example {target.parent / name}-new, and export again.",
             )
     return ExportResult(
-        name=target.name,
+        name=name,
         directory=str(target),
         files=tuple(replace(file, path=str(target / file.path)) for file in files),
         excluded=contents.excluded,
@@ -346,12 +358,13 @@ def _write_files(folder: Path, contents: Contents) -> Iterator[ReleaseFile]:
 
 
 def _write_part(parquet: Path, jsonl: Path, kind: Format, frame: pd.DataFrame) -> None:
+    to_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
     with pq.ParquetWriter(parquet, SHAPES[kind].schema, compression="zstd") as table, jsonl.open("wb") as lines:
         for start in range(0, len(frame), ROWS_AT_ONCE):
             rows = list(to_rows(kind, frame.iloc[start : start + ROWS_AT_ONCE]))
             check_rows(kind, rows)
             table.write_table(to_table(kind, rows))
-            lines.writelines(f"{json.dumps(row, ensure_ascii=False)}\n".encode() for row in rows)
+            lines.writelines(f"{to_json(row)}\n".encode() for row in rows)
 
 
 def _manifest(contents: Contents, files: tuple[ReleaseFile, ...], *, card_digest: str) -> bytes:

@@ -168,15 +168,13 @@ def language_named(name: str, code: str = "") -> Language:
     return by_name.get(name) or Language(name=name, code=code)
 
 
-def system_prompt(language: Language) -> str:
-    """Return what a model is told by default: answer in this language, unless the prompt asks for another.
+def system_prompt(name: str) -> str:
+    """Return what a model is told by default: answer in the language of this name, unless the prompt asks for another.
 
     It is written in the language itself where the project has such a text, else in English.
     """
-    english = (
-        f"You are a helpful assistant. Answer in {language.name}, unless the prompt asks for another language. Be clear and correct."
-    )
-    return _system_prompts().get(language.name, english)
+    english = f"You are a helpful assistant. Answer in {name}, unless the prompt asks for another language. Be clear and correct."
+    return _system_prompts().get(name, english)
 
 
 def published() -> pd.DataFrame:
@@ -202,9 +200,7 @@ def _frame(rows: Iterable[dict[Any, Any]]) -> pd.DataFrame:
             {"script": facts.script, "direction": facts.direction, "resource": facts.resource, "how": facts.how} | row
         )
     frame = pd.DataFrame(complete).reindex(columns=COLUMNS)
-    return frame.astype(
-        {column: "Int64" for column in WHOLE_NUMBERS} | {"prompt_chars_mean": "Float64", "answer_chars_mean": "Float64"}
-    )
+    return frame.astype(dict.fromkeys(WHOLE_NUMBERS, "Int64") | {"prompt_chars_mean": "Float64", "answer_chars_mean": "Float64"})
 
 
 def languages_of(frame: pd.DataFrame) -> list[Language]:

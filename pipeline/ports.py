@@ -11,7 +11,7 @@ from typing import Protocol
 
 import pandas as pd
 
-from pipeline.records import Exclusion, Judgement, Pair, Prompt, Request, Response
+from pipeline.records import Exclusion, Job, Judgement, Pair, Prompt, Request, Response
 
 
 class FailureReason(StrEnum):
@@ -71,6 +71,9 @@ class Generator(Protocol):
     async def answer(self, system_prompt: str, prompt: str) -> Answer:
         """Return the model's answer, or why there is none. Raises EndpointError when no call can succeed."""
 
+    async def close(self) -> None:
+        """Give back connections."""
+
 
 class Judge(Protocol):
     """A model that rates two responses to one prompt, in the order given."""
@@ -91,6 +94,9 @@ class Judge(Protocol):
 
     def read(self, verdict: str) -> tuple[Rating, Rating] | None:
         """Return the two ratings a verdict holds, None when it holds no two."""
+
+    async def close(self) -> None:
+        """Give back connections."""
 
 
 class RequestStore(Protocol):
@@ -133,3 +139,16 @@ class JudgementStore(RequestStore, Protocol):
 
     def add_judgements(self, project: str, judgements: Iterable[Judgement]) -> int:
         """Add judgements that are not there yet."""
+
+
+class JobStore(Protocol):
+    """What background jobs need of the store."""
+
+    def save_job(self, job: Job) -> None:
+        """Store a new job."""
+
+    def update_job(self, job_id: str, **values: object) -> None:
+        """Change the named fields of a job."""
+
+    def jobs(self, project: str | None = None) -> list[Job]:
+        """Return the jobs of a project, or of all, newest first."""

@@ -64,7 +64,9 @@ def unfinished_folder(parent: Path) -> Iterator[Path]:
 
 
 def publish(folder: Path, target: Path) -> bool:
-    """Give the finished folder its name; return False, changing nothing, when the name is taken."""
+    """Give the finished folder its name; return False, changing nothing, when that name holds something."""
+    if target.is_dir() and not any(target.iterdir()):
+        target.rmdir()
     if target.exists():
         return False
     _flush_folders(folder)

@@ -129,8 +129,8 @@ def run(
         BackendError: The store cannot take more. What was saved before stays saved.
     """
     check_terms(endpoint)
-    spent = store.counts(purpose.project)["spent_usd"] if endpoint.budget_usd is not None else 0.0
-    state = _Run(store, iter(questions), purpose, save, endpoint, on_progress, should_stop, spent, total)
+    before = store.counts(purpose.project) if endpoint.budget_usd is not None else {"spent_usd": 0.0, "responses": 0.0}
+    state = _Run(store, iter(questions), purpose, save, endpoint, on_progress, should_stop, before, total)
     return asyncio.run(state.all(close))
 
 
@@ -145,12 +145,13 @@ class _Run:
     endpoint: Endpoint
     on_progress: Callable[[Tally], None]
     should_stop: Callable[[], bool]
-    spent_before: float
+    before: Mapping[str, float]
     total: int
     tally: Tally = field(default_factory=Tally)
     fatal: PipelineError | None = None
     under_way: int = 0
     failures_in_a_row: int = 0
+    last_failure: str = ""
     writer: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(max_workers=1))
 
     async def all(self, close: Callable[[], Awaitable[None]]) -> Tally:
@@ -166,10 +167,14 @@ class _Run:
             await close()
             self.writer.shutdown(wait=True)
         self.tally.seconds = time.monotonic() - started
+        if self.tally.done >= self.total:
+            self.tally.ended_early = ""
         self.on_progress(self.tally)
         for outcome in outcomes:
             if isinstance(outcome, Exception):
                 raise outcome
+        if not self.fatal and not self.tally.stored and OF_THE_SERVER.issuperset(self.tally.failed) and self.last_failure:
+            self.fatal = self.too_many_failures()
         if self.fatal:
             raise self.fatal
         return self.tally
@@ -202,9 +207,10 @@ class _Run:
         """Say whether the budget carries one more request beside those under way, at the mean price so far."""
         if self.endpoint.budget_usd is None:
             return True
-        spent, answered = self.tally.cost_usd or 0.0, self.tally.stored + self.tally.failed.total()
-        ahead = self.under_way * spent / answered if answered else 0.0
-        if self.spent_before + spent + ahead < self.endpoint.budget_usd:
+        spent = self.before["spent_usd"] + (self.tally.cost_usd or 0.0)
+        answered = self.before["responses"] + self.tally.stored + self.tally.failed.total()
+        mean = spent / answered if answered else 0.0
+        if spent < self.endpoint.budget_usd and spent + (self.under_way + 1) * mean <= self.endpoint.budget_usd:
             return True
         self.tally.ended_early = f"The budget of {self.endpoint.budget_usd:.2f} US dollars is used up."
         return False
@@ -269,15 +275,16 @@ class _Run:
             return
         tally.failed[error] += 1
         log.info("request failed: reason=%s prompt=%s model=%s", error, request.prompt_id, request.model)
+        self.last_failure = f"{error} ({answer.detail})" if answer.detail else error
         if error in OF_THE_SERVER or not tally.stored:
             self.failures_in_a_row += 1
         if self.failures_in_a_row >= max(FAILURES_IN_A_ROW, self.endpoint.concurrency):
-            self.fatal = self.fatal or self.too_many_failures(error, answer.detail)
+            self.fatal = self.fatal or self.too_many_failures()
 
-    def too_many_failures(self, error: str, detail: str) -> EndpointError:
+    def too_many_failures(self) -> EndpointError:
         """Return the error that ends a run in which nothing works any more."""
         return EndpointError(
-            f"{self.failures_in_a_row} requests in a row failed; the last one: {error}" + (f" ({detail})." if detail else "."),
+            f"{self.failures_in_a_row} requests in a row failed; the last one: {self.last_failure}.",
             hint="Check that the model's server is running and can take so many requests at once, then start again: "
             "everything saved so far is kept, and only what is missing is asked for.",
         )

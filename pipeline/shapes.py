@@ -127,6 +127,12 @@ def _plain(values: pd.Series[str]) -> list[object]:
     return [None if gone else value for value, gone in zip(values.tolist(), missing, strict=True)]
 
 
+def texts_of(kind: Format, row: Row) -> dict[str, str]:
+    """Return the texts of a row that a person reads, by column."""
+    names = SHAPES[kind].roles or ("prompt", "first", "second")
+    return {name: "".join(_strings({name: row[name]})) for name in names}
+
+
 def to_table(kind: Format, rows: Sequence[Row]) -> pa.Table:
     """Return checked rows as an Arrow table of the format's fixed schema, without pandas metadata."""
     return pa.Table.from_pylist(list(rows), schema=SHAPES[kind].schema)
@@ -168,8 +174,6 @@ def _trap(kind: Format, row: Mapping[str, object]) -> str:
         return f"it has no column {missing[0]}"
     if "margin" in row and kind is not Format.REWARD:
         return "it has a margin column, which would change the loss"
-    if not all(map(is_text, _strings(row.values()))):
-        return "a text holds half a character (a lone surrogate), which no file can store"
     if len({isinstance(row[name], str) for name in roles}) > 1:
         return "plain text and message lists stand side by side"
     for name, role in roles.items():
@@ -178,6 +182,8 @@ def _trap(kind: Format, row: Mapping[str, object]) -> str:
             return trap
     if "rejected" in roles and row["chosen"] == row["rejected"]:
         return "chosen and rejected are the same"
+    if not is_text("".join(_strings(row))):
+        return "a text holds half a character (a lone surrogate), which no file can store"
     return ""
 
 
@@ -194,10 +200,11 @@ def _messages_trap(name: str, role: str, row: Mapping[str, object]) -> str:
     messages = row[name]
     if not isinstance(messages, list) or not messages:
         return f"its {name} is an empty list" if messages == [] else f"its {name} is not a list of messages"
-    if any(not isinstance(message, Mapping) or {"role", "content"} - message.keys() for message in messages):
-        return f"a message of its {name} lacks role or content"
-    if any(not str(message["content"]).strip() for message in messages):
-        return f"its {name} is empty"
+    for message in messages:
+        if not isinstance(message, Mapping) or not isinstance(message.get("role"), str):
+            return f"a message of its {name} has no role"
+        if not isinstance(message.get("content"), str) or not message["content"].strip():
+            return f"its {name} is empty"
     if name != "prompt" and messages[0]["role"] == "user":
         return f"its {name} repeats the prompt"
     if messages[-1]["role"] != role:
@@ -205,11 +212,9 @@ def _messages_trap(name: str, role: str, row: Mapping[str, object]) -> str:
     return ""
 
 
-def _strings(values: Iterable[object]) -> Iterator[str]:
-    for value in values:
+def _strings(row: Mapping[str, object]) -> Iterator[str]:
+    for value in row.values():
         if isinstance(value, str):
             yield value
-        elif isinstance(value, Mapping):
-            yield from _strings(value.values())
         elif isinstance(value, list):
-            yield from _strings(value)
+            yield from (message["content"] for message in value)

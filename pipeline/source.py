@@ -4,7 +4,7 @@ A Source is one language-sorted Parquet file in Aya's columns, made once from th
 demonstration sample. The checks here are pure; `pipeline.adapters.parquet` reads and writes the files.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,7 +49,8 @@ def check_columns(found: Sequence[str], *, where: str) -> None:
     twice = [column for column in COLUMNS if list(found).count(column) > 1]
     if twice:
         raise SourceError(
-            f"{where} has the column {_listed(twice)} more than once.", hint="Remove or rename one of them, so that each name is used once."
+            f"{where} has the column {_listed(twice)} more than once.",
+            hint="Remove or rename one of them, so that each name is used once.",
         )
 
 
@@ -69,7 +70,7 @@ def text_or_problem(value: object) -> tuple[str, str]:
     return value, ""
 
 
-def fill_codes(languages: Sequence[str], codes: Sequence[str], known: dict[str, str]) -> list[str]:
+def fill_codes(languages: Sequence[str], codes: Sequence[str], known: Mapping[str, str]) -> list[str]:
     """Return the code of each row, from its language's name where the row has none."""
     return [code or known.get(language, "") for language, code in zip(languages, codes, strict=True)]
 

@@ -6,24 +6,53 @@ What goes back to the command line is a dictionary in the shape `docs/terminal.m
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import hashlib
+import os
 import re
 import secrets
+from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from pipeline import agreement, annotate, consensus, curate, demonstration, export, generate, jobs, languages, selection
-from pipeline.adapters import parquet
+from pipeline import (
+    agreement,
+    annotate,
+    card,
+    consensus,
+    curate,
+    demonstration,
+    export,
+    generate,
+    jobs,
+    judge,
+    languages,
+    selection,
+)
+from pipeline.adapters import distilabel_engine, parquet
 from pipeline.adapters.local_backend import LocalBackend
 from pipeline.adapters.store import Store
-from pipeline.errors import BackendError, GenerationError, ProjectError
-from pipeline.records import HUMAN, DocumentKind, Endpoint, Job, Project, Release, Request, Response, Vote, content_id, prompt_id
+from pipeline.errors import BackendError, ProjectError, SettingsError
+from pipeline.records import (
+    HUMAN,
+    DocumentKind,
+    Endpoint,
+    Exclusion,
+    Job,
+    Project,
+    Release,
+    content_id,
+)
+from pipeline.runner import Tally
 from pipeline.settings import Settings
+from pipeline.source import Source
 
 Answer = dict[str, Any]
 Progress = Callable[[int, int], None]
@@ -60,7 +89,7 @@ class Studio:
 
     # Sources and projects
 
-    def open_source(self, spec: str, *, progress: Progress | None = None) -> parquet.Source:
+    def open_source(self, spec: str, *, progress: Progress | None = None) -> Source:
         """Open `hub`, `sample` or a path; the hub's rows are downloaded once."""
         return parquet.open_source(
             spec,
@@ -95,8 +124,8 @@ class Studio:
             SourceError: The language or a column is not there, or the source cannot be read.
         """
         self._check_name(name)
-        spoken = languages.find_language(language)
         opened = self.open_source(source, progress=progress)
+        spoken = parquet.language_in(opened, language)
         rows = parquet.language_rows(opened, spoken.name)
         chosen = selection.select_prompts(rows, language=spoken.name, seed=seed, limit=limit, rules=rules)
         project = Project(
@@ -112,12 +141,16 @@ class Studio:
             order_key=content_id(name) if opened.is_demonstration else secrets.token_hex(16),
             rules=curate.Rules().as_dict(),
         )
-        self.store.add_project(project)
-        self.store.add_prompts(name, chosen.prompts)
-        self.store.add_responses(name, chosen.responses)
-        self.store.add_exclusions(name, chosen.exclusions)
-        self.store.save_document(name, DocumentKind.SYSTEM_PROMPT, languages.system_prompt(spoken.name))
-        self.store.save_document(name, DocumentKind.GUIDELINES, annotate.GUIDELINES)
+        self.store.add_project(
+            project,
+            prompts=chosen.prompts,
+            responses=chosen.responses,
+            exclusions=chosen.exclusions,
+            documents={
+                DocumentKind.SYSTEM_PROMPT: languages.system_prompt(spoken),
+                DocumentKind.GUIDELINES: annotate.GUIDELINES,
+            },
+        )
         self.store.note(name, "new", prompts=len(chosen.prompts), excluded=len(chosen.exclusions))
         return project
 
@@ -135,54 +168,301 @@ class Studio:
 
     def demo(self, language: str = "English") -> Project:
         """Make the demonstration project of a language, with answers, votes and a release; again, change nothing."""
-        spoken = languages.find_language(language)
-        answers, recorded = demonstration.answers(spoken.name), demonstration.votes(spoken.name)
-        name = f"Demonstration {spoken.name}"
-        try:
-            return self.store.project(name)
-        except ProjectError:
-            project = self.new_project(name, spoken.name, "sample")
-        prompts = {prompt.text: prompt for prompt in self._prompts(name)}
-        made = [self._recorded(project, prompts[answer.inputs].id, answer) for answer in answers if answer.inputs in prompts]
-        for request, response in made:
-            self.store.save_request(request, response)
-        self.push(name, "local")
-        self.store.add_votes(name, self._recorded_votes(name, recorded))
-        self.export(name, ["dpo", "orpo"], out_dir=None)
+        spoken = languages.find_language(language).name
+        if spoken not in demonstration.languages():
+            demonstration.answers(spoken)  # raises, with the languages there are
+        name = f"Demonstration {spoken}"
+        with contextlib.suppress(ProjectError):
+            self.new_project(name, spoken, "sample")
+        project = self.store.project(name)
+        if not self.store.releases(name):
+            self._fill_demo(project)
         return project
 
-    def _recorded(self, project: Project, prompt: str, answer: demonstration.RecordedAnswer) -> tuple[Request, Response]:
-        """A recorded answer as the request it stands for, which cost nothing."""
-        version, _ = self.store.document(project.name, DocumentKind.SYSTEM_PROMPT)
-        request = Request(
-            key=content_id("recorded", project.name, answer.model, prompt),
-            project=project.name,
-            prompt_id=prompt,
-            purpose="generate",
-            model=answer.model,
-            system_prompt_version=version,
-            parameters={"recorded": True},
-            text=answer.response,
-            tokens_in=0,
-            tokens_out=0,
-            cost_usd=0.0,
-            seconds=0.0,
-            attempts=1,
-            finish_reason=answer.finish_reason,
-        )
-        return request, generate.make_response(request)
-
-    def _recorded_votes(self, name: str, recorded: Sequence[demonstration.RecordedVote]) -> list[Vote]:
-        """Recorded votes as votes on the stored pairs, moved so that the last was cast yesterday."""
-        pairs = self.store.pairs(name).set_index("prompt").to_dict(orient="index")
-        yesterday = datetime.now(UTC) - timedelta(days=1)
-        moved = yesterday - max(datetime.fromisoformat(vote.at) for vote in recorded)
+    def _fill_demo(self, project: Project) -> None:
+        """Add the recorded answers and votes, and a release; each step may be repeated."""
+        name = project.name
+        system_prompt, _ = self.store.document(name, DocumentKind.SYSTEM_PROMPT)
         guidelines, _ = self.store.document(name, DocumentKind.GUIDELINES)
-        return [
-            annotate.vote_by_source(vote, pairs[vote.inputs], guidelines_version=guidelines, moved=moved)
-            for vote in recorded
-            if vote.inputs in pairs
-        ]
+        prompt_ids = {prompt.text: prompt.id for prompt in self.store.prompt_records(name)}
+        for request in demonstration.to_requests(project, prompt_ids, system_prompt_version=system_prompt):
+            self.store.save_request(request, generate.make_response(request))
+        self.push(name, "local")
+        pairs = self.store.pairs(name)
+        self.store.add_votes(name, demonstration.to_votes(project, pairs, guidelines_version=guidelines, now=datetime.now(UTC)))
+        self.export(name, ["dpo", "orpo"])
 
-    def _prompts(self, name: str) -> list[Any]:
-        return self.store.prompts_without(name, source="")
+    def demonstration_languages(self) -> list[str]:
+        """Return the languages of the demonstration sample."""
+        return demonstration.languages()
+
+    def save_settings(self, name: str, *, votes_wanted: int, guidelines: str) -> None:
+        """Change how many votes a pair needs and what the annotators read."""
+        self.store.update_project(name, votes_wanted=votes_wanted)
+        self.store.save_document(name, DocumentKind.GUIDELINES, guidelines)
+
+    # Second responses and judgements
+
+    def generate(self, name: str, endpoint: Endpoint, *, limit: int | None = None, progress: Progress | None = None) -> Answer:
+        """Write the missing second responses of a project with one model; a job that any page can follow.
+
+        Raises:
+            GenerationError: The terms make no sense, or the server refuses every request.
+            JobError: The same work is under way already.
+        """
+        project = self.store.project(name)
+        version, text = self.store.document(name, DocumentKind.SYSTEM_PROMPT)
+        with self._job("generate", name, endpoint, limit) as job:
+            report = generate.generate(
+                self.store,
+                distilabel_engine.DistilabelGenerator(self._conversation(endpoint)),
+                project,
+                endpoint,
+                system_prompt=text,
+                system_prompt_version=version,
+                make_pairs=annotate.make_pairs,
+                limit=limit,
+                on_progress=_reporting(job, progress),
+                should_stop=job.should_stop,
+            )
+        self.store.note(name, "generate", model=endpoint.model, stored=report.stored, failed=dict(report.failed))
+        return dataclasses.asdict(report) | {"interrupted": job.was_interrupted}
+
+    def judge(self, name: str, endpoint: Endpoint, *, limit: int | None = None, progress: Progress | None = None) -> Answer:
+        """Let a model rate the responses of each pair in both orders; a job that any page can follow.
+
+        Raises:
+            GenerationError: The terms make no sense, or the server refuses every request.
+            JobError: The same work is under way already.
+        """
+        project = self.store.project(name)
+        with self._job("judge", name, endpoint, limit) as job:
+            report = judge.judge(
+                self.store,
+                distilabel_engine.DistilabelJudge(self._conversation(endpoint)),
+                project,
+                endpoint,
+                limit=limit,
+                on_progress=_reporting(job, progress),
+                should_stop=job.should_stop,
+            )
+        self.store.note(name, "judge", model=endpoint.model, stored=report.stored, failed=dict(report.failed))
+        return dataclasses.asdict(report) | {"interrupted": job.was_interrupted}
+
+    def start_generation(self, name: str, endpoint: Endpoint, *, limit: int | None = None) -> Job:
+        """Start `generate` as a process of its own and return its job.
+
+        Raises:
+            JobError: The same work is under way already, or the process cannot be started.
+        """
+        arguments = _arguments("generate", self.store.project(name).name, endpoint, limit)
+        return jobs.start(self.store, workspace=self.settings.workspace, project=name, kind="generate", arguments=arguments)
+
+    def _job(self, kind: str, name: str, endpoint: Endpoint, limit: int | None) -> AbstractContextManager[jobs.JobRecorder]:
+        return jobs.recording(self.store, project=name, kind=kind, command=_arguments(kind, name, endpoint, limit))
+
+    def _conversation(self, endpoint: Endpoint) -> distilabel_engine.Conversation:
+        """A connection to the endpoint, with the key its variable holds.
+
+        Raises:
+            SettingsError: The variable is not set.
+        """
+        key = os.environ.get(endpoint.api_key_env, "") if endpoint.api_key_env else ""
+        if endpoint.api_key_env and not key:
+            raise SettingsError(
+                f"The environment variable {endpoint.api_key_env} is not set.",
+                hint="Set it to your key for this server before you start the program; never type a key into a page.",
+            )
+        return distilabel_engine.Conversation(model=endpoint.model, base_url=endpoint.base_url, api_key=key)
+
+    # Pairs and votes
+
+    def import_responses(self, name: str, file: Path) -> Answer:
+        """Take in answers made elsewhere, and pair them; the same file again adds nothing."""
+        project = self.store.project(name)
+        responses, exclusions = generate.read_responses(file, self.store.prompts(project.name))
+        added = self.store.add_responses(name, responses)
+        self.store.add_exclusions(name, exclusions)
+        pushed = self.push(name, "local")
+        self.store.note(name, "import-responses", added=added)
+        return {"stored": added, "already_stored": len(responses) - added, "pairs": pushed["pairs"]} | _counted(exclusions)
+
+    def import_votes(self, name: str, file: Path, *, language: str | None = None) -> Answer:
+        """Take in a finished study; the same file again adds nothing.
+
+        Raises:
+            VoteError: The file cannot be read, or lines of it are wrong; nothing was taken in.
+            ProjectError: There is no such project and no language to make one with.
+        """
+        known = name in {project.name for project in self.store.projects()}
+        if not known and language is None:
+            raise ProjectError(
+                f"There is no project named {name} yet, and no language to make one with.",
+                hint="Say which language the prompts are in: --language Dutch.",
+            )
+        spoken = self.store.project(name).language if known else languages.find_language(language or "").name
+        study = annotate.read_study(file, language=spoken, now=datetime.now(UTC))
+        if not known:
+            self._add_study_project(name, file, spoken)
+        self.store.add_prompts(name, study.prompts)
+        responses = self.store.add_responses(name, study.responses)
+        pairs = self.store.add_pairs(name, study.pairs)
+        self.store.add_exclusions(name, study.exclusions)
+        votes = self.store.add_votes(name, study.votes)
+        self.store.note(name, "import-votes", responses=responses, pairs=pairs, votes=votes)
+        annotators = len({vote.annotator for vote in study.votes})
+        new = {"votes": votes, "already_stored": len(study.votes) - votes, "responses": responses, "pairs": pairs}
+        return {"project": name, "annotators": annotators} | new | _counted(study.exclusions)
+
+    def _add_study_project(self, name: str, file: Path, language: str) -> None:
+        self._check_name(name)
+        with file.open("rb") as opened:
+            revision = hashlib.file_digest(opened, "sha256").hexdigest()
+        code = languages.find_language(language).code
+        project = Project(
+            name=name,
+            language=language,
+            code=code,
+            source=file.name,
+            revision=revision,
+            order_key=secrets.token_hex(16),
+            rules=curate.Rules().as_dict(),
+        )
+        self.store.add_project(project, documents={DocumentKind.GUIDELINES: annotate.GUIDELINES})
+
+    def push(self, name: str, backend: str = "local") -> Answer:
+        """Pair the human response with each model's and open the pairs for voting.
+
+        Raises:
+            BackendError: The backend is not available.
+        """
+        if backend != "local":
+            raise BackendError(
+                f"This version cannot send pairs to {backend} yet.",
+                hint="Use --backend local: people vote on the Annotate page of the dashboard.",
+            )
+        project = self.store.project(name).name
+        pairs, exclusions = annotate.make_pairs(self.store.prompt_records(project), self.store.response_records(project))
+        new = self.store.add_pairs(name, pairs)
+        self.store.add_exclusions(name, exclusions)
+        return {"project": name, "backend": backend, "pairs": len(pairs), "new": new} | _counted(exclusions)
+
+    def pull(self, name: str) -> Answer:
+        """Bring new votes home; votes cast on the Annotate page are home already."""
+        project = self.store.project(name)
+        return {"project": name, "backend": "local", "new": 0, "votes": int(self.store.counts(project.name)["votes"])}
+
+    # Numbers and files
+
+    def status(self, name: str) -> ProjectStatus:
+        """Return where a project stands."""
+        project = self.store.project(name)
+        counts = self.store.counts(name)
+        spent = counts.pop("spent_usd")
+        preferences = len(self.curation(name).preferences)
+        whole = {field: int(value) for field, value in counts.items()}
+        return ProjectStatus(name=name, language=project.language, preferences=preferences, spent_usd=spent, **whole)
+
+    def agreement(self, name: str) -> Answer:
+        """Return how far the annotators of a project agree."""
+        return agreement.measure(self.store.votes(self.store.project(name).name)).as_json()
+
+    def curation(self, name: str, rules: curate.Rules | None = None) -> curate.Curation:
+        """Apply rules, or else the project's saved ones, to the votes of a project; nothing is changed."""
+        return self._curate(self.store.project(name), rules)[1]
+
+    def _curate(self, project: Project, rules: curate.Rules | None) -> tuple[pd.DataFrame, curate.Curation]:
+        rules = rules or curate.Rules.from_dict(project.rules)
+        decided = consensus.decide(self.store.votes(project.name), method=rules.method, min_votes=rules.min_votes)
+        return decided, curate.curate(decided, self.store.pairs(project.name), rules)
+
+    def save_rules(self, name: str, rules: curate.Rules) -> Answer:
+        """Save the rules of a project, and return what they let through."""
+        summary = self.curation(name, rules).summary
+        self.store.update_project(name, rules=rules.as_dict())
+        self.store.note(name, "curate", **rules.as_dict())
+        return dict(summary)
+
+    def contents(self, name: str, formats: Sequence[str]) -> export.Contents:
+        """Return what a release of a project would hold; nothing is written."""
+        project = self.store.project(name)
+        decided, curation = self._curate(project, None)
+        return export.gather(
+            project,
+            preferences=curation.preferences,
+            pairs=self.store.pairs(name),
+            votes=self.store.votes(name),
+            consensus=decided,
+            summary=curation.summary,
+            formats=formats,
+        )
+
+    def export(self, name: str, formats: Sequence[str], out_dir: Path | None = None) -> export.ExportResult:
+        """Write a release: training files, card and manifest; into the workspace unless `out_dir` names a new folder.
+
+        Raises:
+            ExportError: There is nothing to export, the folder holds something else, or the disk refuses.
+        """
+        contents = self.contents(name, formats)
+        written = export.write_release(
+            contents,
+            card=card.card(contents.project, self._card_facts(contents)),
+            releases=self.settings.workspace / "releases",
+            out_dir=out_dir,
+        )
+        release = Release(
+            project=name,
+            name=written.name,
+            directory=written.directory,
+            digest=written.manifest_digest,
+            rows=written.preferences,
+        )
+        self.store.add_release(release)
+        self.store.note(name, "export", release=written.name, preferences=written.preferences)
+        return written
+
+    def _card_facts(self, contents: export.Contents) -> card.CardFacts:
+        name = contents.project.name
+        return card.CardFacts(
+            splits=contents.splits,
+            counts=contents.counts,
+            excluded=contents.excluded,
+            excluded_by_format=contents.excluded_by_format,
+            reasons=curate.REASONS,
+            chosen_by_source=contents.chosen_by_source,
+            agreement=self.agreement(name),
+            models=sorted(set(self.store.responses(name)["source"]) - {HUMAN}),
+            guidelines=self.store.document(name, DocumentKind.GUIDELINES)[1],
+            system_prompt=self.store.document(name, DocumentKind.SYSTEM_PROMPT)[1],
+        )
+
+
+def _reporting(job: jobs.JobRecorder, progress: Progress | None) -> Callable[[Tally], None]:
+    """Pass a run's progress on to its job, and to the terminal where one looks."""
+
+    def report(tally: Tally) -> None:
+        job.progress(done=tally.done, total=tally.total, failed=tally.failed, cost_usd=tally.cost_usd)
+        if progress:
+            progress(tally.done, tally.total)
+
+    return report
+
+
+def _arguments(kind: str, name: str, endpoint: Endpoint, limit: int | None) -> list[str]:
+    """Return the command a person would type for this work; it names the key's variable, never the key."""
+    options = {
+        "--model": endpoint.model,
+        "--base-url": endpoint.base_url,
+        "--api-key-env": endpoint.api_key_env or None,
+        "--concurrency": endpoint.concurrency,
+        "--budget": endpoint.budget_usd,
+        "--price-in": endpoint.price_in,
+        "--price-out": endpoint.price_out,
+        "--limit": limit,
+    }
+    given = [f"{option}={value}" for option, value in options.items() if value is not None]
+    return [kind, *given, "--", name]
+
+
+def _counted(exclusions: Sequence[Exclusion]) -> Answer:
+    return {"excluded": dict(Counter(exclusion.reason for exclusion in exclusions))}

@@ -110,9 +110,13 @@ class Database:
 
     def add(self, table: sa.Table, project: str, records: Iterable[Any]) -> int:
         """Insert the records of a project that are not there yet; return how many were new."""
-        rows = [{"project": project} | dataclasses.asdict(record) for record in records]
         with self.writing() as connection:
-            return self.insert_missing(connection, table, rows)
+            return self.insert_missing(connection, table, self.rows(project, records))
+
+    @staticmethod
+    def rows(project: str, records: Iterable[Any], **more: object) -> list[dict[str, Any]]:
+        """Return records as rows of a project's table."""
+        return [{"project": project, **more} | dataclasses.asdict(record) for record in records]
 
     def frame(self, query: sa.Select[Any]) -> pd.DataFrame:
         """Return the rows of a query."""

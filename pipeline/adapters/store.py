@@ -89,18 +89,31 @@ class Store(Database):
         offer = f"Did you mean {', '.join(near)}?" if near else "Make one with: python -m pipeline new NAME --language LANGUAGE"
         raise ProjectError(f"There is no project named {name}.", hint=offer)
 
-    def add_project(self, project: Project) -> None:
-        """Store a new project.
+    def add_project(
+        self,
+        project: Project,
+        *,
+        prompts: Iterable[Prompt] = (),
+        responses: Iterable[Response] = (),
+        exclusions: Iterable[Exclusion] = (),
+        documents: Mapping[DocumentKind, str] | None = None,
+    ) -> None:
+        """Store a new project with what it begins with, all of it or nothing.
 
         Raises:
             ProjectError: The name is taken.
         """
+        tables = ((schema.prompts, prompts), (schema.responses, responses), (schema.exclusions, exclusions))
         with self.writing() as connection:
             if not self.insert_missing(connection, schema.projects, [dataclasses.asdict(project)]):
                 raise ProjectError(
                     f"A project named {project.name} is already there.",
                     hint="Choose another name, or open the existing project; nothing was changed.",
                 )
+            for table, records in tables:
+                self.insert_missing(connection, table, self.rows(project.name, records))
+            for kind, text in (documents or {}).items():
+                self._save_document(connection, project.name, kind, text)
 
     def update_project(self, name: str, *, votes_wanted: int | None = None, rules: Mapping[str, object] | None = None) -> None:
         """Change the settings of a project that may change."""
@@ -114,14 +127,16 @@ class Store(Database):
 
     def save_document(self, project: str, kind: DocumentKind, text: str) -> str:
         """Store a text of the project and return its version; an unchanged text keeps its version."""
-        table = schema.documents
-        version = content_id(kind, text)[:8]
         with self.writing() as connection:
+            return self._save_document(connection, project, kind, text)
+
+    def _save_document(self, connection: Connection, project: str, kind: DocumentKind, text: str) -> str:
+        table, version = schema.documents, content_id(kind, text)[:8]
+        row = {"project": project, "kind": str(kind), "version": version, "text": text, "created_at": utc_now()}
+        if not self.insert_missing(connection, table, [row]):
             # The text in force is the one saved last, so going back to an old text dates it anew.
-            row = {"project": project, "kind": str(kind), "version": version, "text": text, "created_at": utc_now()}
-            if not self.insert_missing(connection, table, [row]):
-                same = (table.c.project == project) & (table.c.kind == kind) & (table.c.version == version)
-                connection.execute(sa.update(table).where(same).values(created_at=row["created_at"]))
+            same = (table.c.project == project) & (table.c.kind == kind) & (table.c.version == version)
+            connection.execute(sa.update(table).where(same).values(created_at=row["created_at"]))
         return version
 
     def document(self, project: str, kind: DocumentKind) -> tuple[str, str]:
@@ -148,9 +163,8 @@ class Store(Database):
 
     def add_pairs(self, project: str, pairs: Iterable[Pair]) -> int:
         """Add pairs that are not there yet; return how many were new."""
-        rows = [{"project": project, "n_votes": 0} | dataclasses.asdict(pair) for pair in pairs]
         with self.writing() as connection:
-            return self.insert_missing(connection, schema.pairs, rows)
+            return self.insert_missing(connection, schema.pairs, self.rows(project, pairs, n_votes=0))
 
     def add_judgements(self, project: str, judgements: Iterable[Judgement]) -> int:
         """Add judgements that are not there yet; return how many were new."""
@@ -190,14 +204,24 @@ class Store(Database):
 
     def prompts_without(self, project: str, source: str) -> list[Prompt]:
         """Return the prompts that have no response of this source yet, by position."""
-        table = schema.prompts
         answered = sa.select(schema.responses.c.prompt_id).where(
             schema.responses.c.project == project, schema.responses.c.source == source
         )
-        query = sa.select(*(column for column in table.c if column.name != "project"))
-        query = query.where(table.c.project == project, table.c.id.not_in(answered)).order_by(table.c.position, table.c.id)
+        return self.prompt_records(project, schema.prompts.c.id.not_in(answered))
+
+    def prompt_records(self, project: str, *where: sa.ColumnElement[bool]) -> list[Prompt]:
+        """Return the prompts of a project as records, by position."""
+        table = schema.prompts
+        query = sa.select(*(column for column in table.c if column.name != "project")).where(table.c.project == project, *where)
         with self.reading() as connection:
-            return [Prompt(**row) for row in connection.execute(query).mappings()]
+            return [Prompt(**row) for row in connection.execute(query.order_by(table.c.position, table.c.id)).mappings()]
+
+    def response_records(self, project: str) -> list[Response]:
+        """Return the responses of a project as records, in the order they came."""
+        table = schema.responses
+        query = sa.select(*(column for column in table.c if column.name != "project")).where(table.c.project == project)
+        with self.reading() as connection:
+            return [Response(**row) for row in connection.execute(query.order_by(table.c.created_at, table.c.id)).mappings()]
 
     def exclusions(self, project: str) -> pd.DataFrame:
         """Return columns `stage, row_id, reason, detail, text` of all rows left out so far."""
@@ -250,8 +274,14 @@ class Store(Database):
             row = connection.execute(sa.select(schema.requests).where(schema.requests.c.key == key)).mappings().first()
         return Request(**row) if row else None
 
-    def save_request(self, request: Request, response: Response | None = None, pairs: Iterable[Pair] = ()) -> None:
-        """Commit what came of a request, with the response and the pairs it makes, in one transaction.
+    def save_request(
+        self,
+        request: Request,
+        response: Response | None = None,
+        pairs: Iterable[Pair] = (),
+        exclusions: Iterable[Exclusion] = (),
+    ) -> None:
+        """Commit what came of a request, with the response, pairs or exclusions it makes, in one transaction.
 
         An answered request is never replaced; a failed one is, by the next attempt.
         """
@@ -261,10 +291,9 @@ class Store(Database):
             connection.execute(sa.delete(table).where(failed))
             self.insert_missing(connection, table, [dataclasses.asdict(request)])
             if response:
-                row = {"project": request.project} | dataclasses.asdict(response)
-                self.insert_missing(connection, schema.responses, [row])
-            rows = [{"project": request.project, "n_votes": 0} | dataclasses.asdict(pair) for pair in pairs]
-            self.insert_missing(connection, schema.pairs, rows)
+                self.insert_missing(connection, schema.responses, self.rows(request.project, [response]))
+            self.insert_missing(connection, schema.pairs, self.rows(request.project, pairs, n_votes=0))
+            self.insert_missing(connection, schema.exclusions, self.rows(request.project, exclusions))
 
     def failures(self, project: str) -> pd.DataFrame:
         """Return failed requests: columns `prompt_id, purpose, model, error, detail, attempts, at`."""

@@ -1,0 +1,149 @@
+"""Charts: a frame in, a plotly Figure out. No Streamlit, no reading, no arithmetic beyond what a bar needs.
+
+Text colours are left to the page's theme, so that every chart works in light and dark; marks use theme colours.
+"""
+
+import html
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from dashboard import theme
+
+_ROW = 34
+_NO_ZOOM = {"fixedrange": True}
+
+
+def _figure(*traces: go.Bar | go.Scatter | go.Heatmap, height: int, **layout: object) -> go.Figure:
+    figure = go.Figure(list(traces))
+    figure.update_layout(template=theme.TEMPLATE, height=height, showlegend=False, **layout)
+    figure.update_xaxes(**_NO_ZOOM)
+    figure.update_yaxes(**_NO_ZOOM)
+    return figure
+
+
+def literal(text: object) -> str:
+    """Return text from outside so that plotly, which reads tags in labels, shows exactly these characters."""
+    return html.escape(str(text), quote=False)
+
+
+def funnel(stages: pd.DataFrame) -> go.Figure:
+    """Plot how many rows each stage holds. `stages`: columns `stage` (in words), `n` (int), in order."""
+    bars = go.Bar(
+        x=stages["n"],
+        y=stages["stage"],
+        orientation="h",
+        marker_color=theme.BLUE,
+        text=[f"{n:,}" for n in stages["n"]],
+        textposition="auto",
+        hovertemplate="%{y}: %{x:,}<extra></extra>",
+    )
+    figure = _figure(bars, height=_ROW * max(len(stages), 2) + 24, bargap=0.25)
+    figure.update_xaxes(visible=False)
+    figure.update_yaxes(autorange="reversed", title=None)
+    return figure
+
+
+def votes_per_day(daily: pd.DataFrame) -> go.Figure:
+    """Plot the votes of each day. `daily`: columns `day` (date), `votes` (int)."""
+    bars = go.Bar(
+        x=daily["day"], y=daily["votes"], marker_color=theme.BLUE, hovertemplate="%{x|%d %b %Y}: %{y:,} votes<extra></extra>"
+    )
+    figure = _figure(bars, height=260)
+    figure.update_yaxes(title="votes", rangemode="tozero", tickformat=",d")
+    figure.update_xaxes(title="day (UTC)", tickformat="%d %b")
+    return figure
+
+
+def votes_in_total(daily: pd.DataFrame, *, goal: int) -> go.Figure:
+    """Plot cumulative votes against the goal. `daily`: columns `day` (date), `total` (int)."""
+    line = go.Scatter(
+        x=daily["day"],
+        y=daily["total"],
+        mode="lines+markers",
+        line={"color": theme.BLUE, "width": 3},
+        hovertemplate="%{x|%d %b %Y}: %{y:,} votes<extra></extra>",
+    )
+    figure = _figure(line, height=260)
+    figure.add_hline(
+        y=goal, line={"color": theme.VERMILION, "dash": "dash"}, annotation_text=f"goal {goal:,}", annotation_position="top left"
+    )
+    figure.update_yaxes(
+        title="votes so far", range=[0, 1.12 * max(goal, int(daily["total"].max()) if len(daily) else 0, 1)], tickformat=",d"
+    )
+    figure.update_xaxes(title="day (UTC)", tickformat="%d %b")
+    return figure
+
+
+def coefficients(table: pd.DataFrame) -> go.Figure:
+    """Plot coefficients with their intervals: thick for other pairs, thin for other pairs and people.
+
+    `table`: columns `label` (in words), `value, low, high, wide_low, wide_high` in [-1, 1]; the last two may be NaN.
+    """
+    wide, narrow = _span(table, "wide_low", "wide_high"), _span(table, "low", "high")
+    common = {"x": table["value"], "y": table["label"], "mode": "markers"}
+    thin = go.Scatter(
+        **common,
+        marker={"size": 1, "color": theme.SKY},
+        error_x=wide | {"color": theme.SKY, "thickness": 2, "width": 5},
+        hoverinfo="skip",
+    )
+    thick = go.Scatter(
+        **common,
+        marker={"size": 11, "color": theme.BLUE},
+        error_x=narrow | {"color": theme.BLUE, "thickness": 5, "width": 0},
+        customdata=table[["low", "high"]],
+        hovertemplate="%{y}: %{x:.2f} (%{customdata[0]:.2f} to %{customdata[1]:.2f})<extra></extra>",
+    )
+    figure = _figure(thin, thick, height=_ROW * max(len(table), 2) + 60)
+    lowest = min([0.0, *table["low"].dropna(), *table["wide_low"].dropna()])
+    figure.update_xaxes(
+        title="0 is chance (for raw agreement: never), 1 is always the same", range=[lowest - 0.03, 1.03], zeroline=True
+    )
+    figure.update_yaxes(autorange="reversed", title=None)
+    return figure
+
+
+def _span(table: pd.DataFrame, low: str, high: str) -> dict[str, object]:
+    above, below = (table[high] - table["value"]).fillna(0), (table["value"] - table[low]).fillna(0)
+    return {"type": "data", "symmetric": False, "array": above, "arrayminus": below}
+
+
+def agreement_heatmap(matrix: pd.DataFrame) -> go.Figure:
+    """Plot agreement between annotators. `matrix`: annotator x annotator, shares in [0, 1], NaN where unknown."""
+    size = len(matrix)
+    cells = go.Heatmap(
+        z=matrix.to_numpy(),
+        x=[literal(name) for name in matrix.columns],
+        y=[literal(name) for name in matrix.index],
+        zmin=0,
+        zmax=1,
+        colorscale=theme.SEQUENTIAL,
+        xgap=2,
+        ygap=2,
+        hoverongaps=False,
+        texttemplate="%{z:.0%}" if size <= 12 else None,
+        colorbar={"tickformat": ".0%", "title": "same choice"},
+        hovertemplate="%{y} and %{x}: %{z:.0%}<extra></extra>",
+    )
+    figure = _figure(cells, height=min(900, 28 * size + 150))
+    figure.update_yaxes(autorange="reversed", type="category")
+    figure.update_xaxes(type="category", tickangle=-45)
+    return figure
+
+
+def reasons(table: pd.DataFrame) -> go.Figure:
+    """Plot where the pairs went. `table`: columns `label` (in words), `pairs` (int), `kept` (bool)."""
+    bars = go.Bar(
+        x=table["pairs"],
+        y=table["label"],
+        orientation="h",
+        marker_color=[theme.GREEN if kept else theme.ORANGE for kept in table["kept"]],
+        text=[f"{n:,}" for n in table["pairs"]],
+        textposition="auto",
+        hovertemplate="%{y}: %{x:,} pairs<extra></extra>",
+    )
+    figure = _figure(bars, height=_ROW * max(len(table), 2) + 24, bargap=0.25)
+    figure.update_xaxes(visible=False)
+    figure.update_yaxes(autorange="reversed", title=None)
+    return figure

@@ -1,0 +1,152 @@
+"""Export page: what will the files hold, and how do we take them with us?
+
+Shows the rows exactly as they will be, writes a release, and hands out the files of earlier ones.
+"""
+
+import json
+from pathlib import Path
+
+import streamlit as st
+
+from dashboard import services, tables, widgets
+from pipeline import curate, export
+from pipeline.card import TRAINERS, WHAT_FORMATS_HOLD, orpo_script, training_command
+from pipeline.errors import PipelineError
+from pipeline.export import Contents, Format
+from pipeline.records import Project, Release
+from pipeline.release import zip_folder
+from pipeline.shapes import texts_of
+
+REASONS = {**export.REASONS, **curate.REASONS}
+
+
+def page() -> None:
+    """Draw the page; what is in the files is decided in `pipeline.export`."""
+    widgets.page_title("Ready to take the dataset with you?", "Look at the rows as they will be, then write the files.")
+    project = widgets.pick_project()
+    if project is None:
+        return
+    contents = services.contents(project.name)
+    releases = services.studio().store.releases(project.name)
+    if contents.counts["preferences"]:
+        _show_counts(contents)
+        formats = _choose_formats(contents)
+        _show_rows(contents, formats)
+        if _write(project, formats):
+            releases = services.studio().store.releases(project.name)
+    elif contents.counts["votes"]:
+        message = "There are votes, but under the present rules they decide no pair yet."
+        widgets.empty_state(message, next_page="curate", label="Look at the rules")
+    else:
+        message = "There is nothing to export yet: nobody has voted in this project."
+        widgets.empty_state(message, next_page="annotate", label="Open the voting page")
+    if releases:
+        _show_releases(releases)
+
+
+def _show_counts(contents: Contents) -> None:
+    """How much goes in, and what stays out and why."""
+    counts = contents.counts
+    shown = {"Preferences": "preferences", "Prompts": "prompts", "Pairs": "pairs", "Votes": "votes", "Annotators": "annotators"}
+    for column, (label, name) in zip(st.columns(len(shown)), shown.items(), strict=True):
+        column.metric(label, f"{counts[name]:,}")
+    left_out = tables.left_out(contents.excluded, contents.excluded_by_format, REASONS)
+    with st.expander(f"Why are {counts['pairs'] - counts['preferences']:,} pairs left out?"):
+        if left_out.empty:
+            st.write("None is: every pair became a preference.")
+        else:
+            st.dataframe(left_out, hide_index=True)
+            widgets.link("curate", "Open these pairs on the Curate page")
+
+
+def _choose_formats(contents: Contents) -> list[Format]:
+    """Let the visitor choose what to write, and show how many rows each has."""
+    st.subheader("What shall be in it?", anchor=False)
+    chosen = st.multiselect("Formats", list(Format), default=[Format.DPO, Format.ORPO], format_func=lambda kind: kind.upper())
+    formats = [kind for kind in Format if kind in chosen]
+    if formats:
+        st.dataframe(tables.formats(contents.splits, formats, WHAT_FORMATS_HOLD), hide_index=True)
+    else:
+        st.info("Choose at least one format.")
+    return formats
+
+
+def _show_rows(contents: Contents, formats: list[Format]) -> None:
+    """The first five rows of a format, as people read them and as they stand in the file."""
+    filled = [kind for kind in formats if kind in contents.splits]
+    if not filled:
+        return
+    st.subheader("The first rows, as they will be", anchor=False)
+    kind = st.selectbox("Show", filled, format_func=lambda each: each.upper())
+    for number, row in enumerate(contents.preview(kind), start=1):
+        with st.container(border=True):
+            st.caption(f"Row {number}")
+            prompt, *answers = texts_of(kind, row).items()
+            widgets.text_card(prompt[0].capitalize(), prompt[1])
+            for column, (name, text) in zip(st.columns(len(answers)), answers, strict=True):
+                with column:
+                    widgets.text_card(name.capitalize(), text)
+            with st.expander("As it stands in the file"):
+                st.code(json.dumps(row, ensure_ascii=False, indent=2), language="json", wrap_lines=True)
+
+
+def _write(project: Project, formats: list[Format]) -> bool:
+    """Offer to write the release; say whether it was written just now."""
+    if not st.button("Write the release", type="primary", disabled=not formats):
+        return False
+    try:
+        with st.spinner("Writing and checking the files …"):
+            result = services.studio().export(project.name, list(formats))
+    except PipelineError as error:
+        widgets.error_box(error)
+        return False
+    name = widgets.plain(result.name)
+    if result.created:
+        st.success(f"Written: {name}. Download it below, or train on it where it is.")
+    else:
+        st.info(f"Nothing has changed since {name} was written, so it stands as it is. Download it below.")
+    return True
+
+
+def _show_releases(releases: list[Release]) -> None:
+    """Earlier releases, the newest first, with their files and a way to train on them."""
+    st.subheader("Releases", anchor=False)
+    st.dataframe(tables.releases(releases), hide_index=True)
+    release = st.selectbox("Release", releases, format_func=lambda each: each.name)
+    folder = Path(release.directory)
+    if not folder.is_dir():
+        st.warning("The folder of this release is no longer where it was written. Write it again above: the name will be the same.")
+        st.code(release.directory, language=None)
+        return
+    files = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
+    left, right = st.columns(2, vertical_alignment="bottom")
+    with left:
+        st.download_button(
+            "Download all files (zip)",
+            lambda: zip_folder(folder),
+            file_name=f"{release.name}.zip",
+            mime="application/zip",
+            type="primary",
+            key=f"zip-{release.name}",
+        )
+    with right:
+        name = st.selectbox("Single file", list(files), key=f"file-{release.name}")
+        st.download_button("Download this file", files[name].read_bytes, file_name=files[name].name, key=f"one-{release.name}")
+    _show_training(folder, [kind for kind in TRAINERS if (folder / kind).is_dir()])
+
+
+def _show_training(folder: Path, formats: list[str]) -> None:
+    """Commands that train on the release where it lies."""
+    command = training_command(formats, folder=str(folder))
+    if not command and "orpo" not in formats:
+        return
+    st.subheader("How to train on it", anchor=False)
+    st.write("TRL reads the folder as it is. Run this where it lies, in an environment of its own.")
+    if command:
+        st.code(command, language="sh", wrap_lines=True)
+    if "orpo" in formats:
+        with st.expander("ORPO, from Python"):
+            st.code(orpo_script(str(folder)), language="python", wrap_lines=True)
+
+
+page()

@@ -1,0 +1,288 @@
+"""distilabel engine: its tasks and LLM, asked item by item, with failures told apart.
+
+DistilabelGenerator (TextGeneration) and DistilabelJudge (UltraFeedback) turn one conversation into one Answer. What
+no retry mends for any prompt (a refused key, an unknown model, no credit) is raised as EndpointError.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import random
+import re
+import time
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from pipeline.errors import EndpointError
+from pipeline.ports import Answer, FailureReason, Rating
+from pipeline.records import content_id
+
+# openai takes a second to import and distilabel three: a run waits for them, nothing else does.
+if TYPE_CHECKING:
+    import openai
+    from openai.types.chat import ChatCompletionMessageParam
+
+NO_KEY = "none"
+"""Sent where no key is given: the client insists on one, local servers do not read it."""
+
+RETRIED = {FailureReason.TIMEOUT, FailureReason.RATE_LIMIT, FailureReason.SERVER_ERROR, FailureReason.CONNECTION}
+LONGEST_WAIT_S = 60.0
+TOO_LONG = re.compile(r"context.{0,20}(length|size|window)|too (long|many tokens)|maximum.{0,20}(tokens|length)", re.IGNORECASE)
+FILTERED = re.compile(r"content.{0,20}(filter|polic|management)|moderation|flagged", re.IGNORECASE)
+
+Messages: TypeAlias = "list[ChatCompletionMessageParam]"
+
+
+@contextmanager
+def _quiet_distilabel() -> Iterator[None]:
+    """Import and load distilabel without its notes to its own developers.
+
+    distilabel 1.5.3 declares fields in a way pydantic 2.12 warns about, uses names it deprecated itself, and leaves
+    template files open; each request it makes would be a line in the log.
+    """
+    for name in ("distilabel", "httpx", "httpx2", "openai"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+class Conversation:
+    """A model at an address, asked one conversation at a time; retries what may pass, names what will not.
+
+    Args:
+        model: The model id, as the server names it.
+        base_url: An OpenAI-compatible address, such as `http://localhost:11434/v1`.
+        api_key: Never stored, logged or shown; empty for local servers.
+        max_new_tokens: The longest answer asked for.
+        timeout_s: The longest one attempt may take, from first byte sent to last byte read.
+        attempts: How often one request is tried.
+        first_wait_s: The wait before the second attempt; it doubles, unless the server says how long.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: str,
+        base_url: str,
+        api_key: str = "",
+        max_new_tokens: int = 1024,
+        timeout_s: float = 120.0,
+        attempts: int = 4,
+        first_wait_s: float = 1.0,
+    ) -> None:
+        self.model = model
+        self.base_url = base_url
+        self.parameters: Mapping[str, object] = {"max_new_tokens": max_new_tokens}
+        self._api_key, self._max_new_tokens = api_key, max_new_tokens
+        self._timeout_s, self._attempts, self._first_wait_s = timeout_s, attempts, first_wait_s
+        with _quiet_distilabel():
+            from pipeline.adapters.distilabel_llm import EndpointLLM
+
+            self.llm = EndpointLLM(model=model, base_url=base_url, api_key=api_key or NO_KEY, timeout=600)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self.llm.close()
+
+    def key(self, messages: Messages, sample: int) -> str:
+        """Return the hash of model, messages, parameters and sample index."""
+        return content_id("request", self.model, json.dumps(messages), json.dumps(self.parameters, sort_keys=True), str(sample))
+
+    async def ask(self, messages: Messages) -> Answer:
+        """Return what the model says, after a bounded number of attempts.
+
+        Raises:
+            EndpointError: The key is refused, the model is unknown, or the account has no credit.
+        """
+        started = time.monotonic()
+        for attempt in range(1, self._attempts + 1):
+            outcome, wait_s = await self._attempt(messages)
+            if outcome.error not in RETRIED or attempt == self._attempts:
+                break
+            # Drawn at random, so that requests refused together do not come back together.
+            backoff_s = self._first_wait_s * 2 ** (attempt - 1) * random.uniform(0.75, 1.25)  # noqa: S311
+            await asyncio.sleep(min(LONGEST_WAIT_S, backoff_s if wait_s is None else wait_s))
+        return replace(outcome, seconds=round(time.monotonic() - started, 3), attempts=attempt)
+
+    async def _attempt(self, messages: Messages) -> tuple[Answer, float | None]:
+        """One call: the answer or failure, and how many seconds the server asks to wait."""
+        import openai
+
+        try:
+            # The transport's own time-out starts again with every byte that drips in.
+            async with asyncio.timeout(self._timeout_s):
+                output = await self.llm.agenerate(input=messages, max_new_tokens=self._max_new_tokens)
+        except TimeoutError:
+            return _failure(FailureReason.TIMEOUT, f"no answer within {self._timeout_s:g} seconds"), None
+        except openai.APIStatusError as error:
+            return self._refused(error)
+        except openai.APIConnectionError as error:
+            return _unconnected(error), None
+        except (openai.APIError, ValueError, TypeError, AttributeError, KeyError, IndexError) as error:
+            # Bodies that are no JSON, or JSON of another shape: the client checks neither.
+            return _failure(
+                FailureReason.MALFORMED, f"the server's answer is not a chat completion ({type(error).__name__})"
+            ), None
+        return _read(output), None
+
+    def _refused(self, error: openai.APIStatusError) -> tuple[Answer, float | None]:
+        """Translate an HTTP status: raise where the whole run is in vain, else name the failure of this item."""
+        status, said = error.status_code, self._without_key(error.message)
+        code = str(error.code or "")
+        if status < 500 and FILTERED.search(f"{code} {said}"):
+            return _failure(FailureReason.CONTENT_FILTER, said), None
+        if status in (401, 403):
+            raise EndpointError(
+                f"The server refuses the key: {said}",
+                hint="Check that the variable named with --api-key-env holds a valid key for this server and this model.",
+            ) from None
+        if status == 402 or code == "insufficient_quota":
+            raise EndpointError(
+                f"The account at the server has no credit left: {said}",
+                hint="Add credit with the provider, then start again: everything saved so far is kept.",
+            ) from None
+        if status in (404, 405):
+            raise EndpointError(
+                f"The server at {self.base_url} does not know the model {self.model}: {said}",
+                hint="Check the model's name and the address; most addresses end in /v1.",
+            ) from None
+        if status == 429:
+            return _failure(FailureReason.RATE_LIMIT, said), _retry_after(error)
+        if status == 413 or "context_length" in code or (status < 500 and TOO_LONG.search(said)):
+            return _failure(FailureReason.TOO_LONG, said), None
+        if status >= 500 or status in (408, 409, 425):
+            return _failure(FailureReason.SERVER_ERROR, f"status {status}: {said}"), _retry_after(error)
+        return _failure(FailureReason.BAD_REQUEST, f"status {status}: {said}"), None
+
+    def _without_key(self, said: str) -> str:
+        """The server's words, cut to a length for a table; some servers repeat the key they refuse."""
+        said = said.replace(self._api_key, "[key]") if self._api_key else said
+        return re.sub(r"^Error code: \d+ - ", "", said)[:300]
+
+
+def _failure(reason: FailureReason, detail: str) -> Answer:
+    return Answer(text=None, error=str(reason), detail=detail)
+
+
+def _unconnected(error: openai.APIConnectionError) -> Answer:
+    """Tell a time-out from a refused or broken connection: the aiohttp transport calls both a time-out."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, TimeoutError):
+            return _failure(FailureReason.TIMEOUT, "the server did not answer in time")
+        last, cause = cause, cause.__cause__
+    return _failure(FailureReason.CONNECTION, str(last)[:300] or "the connection broke")
+
+
+def _retry_after(error: openai.APIStatusError) -> float | None:
+    """The seconds a server asks to wait, where it says so in seconds."""
+    try:
+        return max(0.0, float(error.response.headers.get("retry-after", "")))
+    except ValueError:
+        return None
+
+
+def _tokens(counts: object) -> int:
+    """The tokens a server counted for one choice; 0 where it counted none, or wrote something else there."""
+    count = counts[0] if isinstance(counts, list) and counts else 0
+    return count if isinstance(count, int) and count >= 0 else 0
+
+
+def _read(output: Mapping[str, Any]) -> Answer:
+    """Turn distilabel's generate output into an answer; refused, filtered and blank ones are failures."""
+    statistics = output["statistics"]
+    counted = Answer(
+        text=None,
+        tokens_in=_tokens(statistics.get("input_tokens")),
+        tokens_out=_tokens(statistics.get("output_tokens")),
+    )
+    if not output["generations"]:
+        return replace(counted, error=str(FailureReason.MALFORMED), detail="the server sent no choice")
+    text, finish_reason, refusal = output["generations"][0], output["finish_reasons"][0] or "", output["refusals"][0]
+    if finish_reason == "content_filter" or (refusal and not text):
+        reason, detail = FailureReason.CONTENT_FILTER, refusal or "the server's filter stopped the answer"
+    elif not isinstance(text, str) or not text.strip():
+        reason, detail = FailureReason.EMPTY, f"the answer is empty (finish reason: {finish_reason or 'none given'})"
+    else:
+        return replace(counted, text=text, finish_reason=finish_reason)
+    return replace(counted, error=str(reason), detail=detail[:300], finish_reason=finish_reason)
+
+
+class DistilabelGenerator:
+    """Answers prompts with distilabel's TextGeneration."""
+
+    def __init__(self, conversation: Conversation) -> None:
+        self._conversation = conversation
+        with _quiet_distilabel():
+            from distilabel.steps.tasks import TextGeneration
+
+            self._task = TextGeneration(name="generate", llm=conversation.llm)
+            self._task.load()
+        self.model, self.parameters = conversation.model, conversation.parameters
+
+    def _messages(self, system_prompt: str, prompt: str) -> Messages:
+        messages: Messages = self._task.format_input({"instruction": prompt, "system_prompt": system_prompt})
+        return messages
+
+    def request_key(self, system_prompt: str, prompt: str, sample: int = 0) -> str:
+        """Return the hash of model, messages, parameters and sample index."""
+        return self._conversation.key(self._messages(system_prompt, prompt), sample)
+
+    async def answer(self, system_prompt: str, prompt: str) -> Answer:
+        """Return the model's answer, or why there is none."""
+        return await self._conversation.ask(self._messages(system_prompt, prompt))
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._conversation.close()
+
+
+class DistilabelJudge:
+    """Rates two responses with distilabel's UltraFeedback (overall rating, 1 to 5)."""
+
+    def __init__(self, conversation: Conversation) -> None:
+        self._conversation = conversation
+        with _quiet_distilabel():
+            from distilabel.steps.tasks import UltraFeedback
+
+            self._task = UltraFeedback(name="judge", aspect="overall-rating", llm=conversation.llm)
+            self._task.load()
+        self.model, self.parameters = conversation.model, conversation.parameters
+
+    def _messages(self, prompt: str, texts: tuple[str, str]) -> Messages:
+        messages: Messages = self._task.format_input({"instruction": prompt, "generations": list(texts)})
+        return messages
+
+    def request_key(self, prompt: str, texts: tuple[str, str]) -> str:
+        """Return the hash of model, messages and parameters."""
+        return self._conversation.key(self._messages(prompt, texts), 0)
+
+    async def rate(self, prompt: str, texts: tuple[str, str]) -> Answer:
+        """Return the model's verdict in its own words."""
+        return await self._conversation.ask(self._messages(prompt, texts))
+
+    def read(self, verdict: str) -> tuple[Rating, Rating] | None:
+        """Return the two ratings a verdict holds, None when it holds no two from 1 to 5."""
+        try:
+            parsed = self._task.format_output(verdict, {"generations": ["", ""]})
+        except IndexError:
+            # distilabel 1.5.3 takes for granted that a rating holds a number.
+            return None
+        rated = [
+            Rating(value=float(value), rationale=(why or "").strip())
+            for value, why in zip(parsed["ratings"], parsed["rationales"], strict=True)
+            if value is not None
+        ]
+        if len(rated) != 2 or not all(1 <= rating.value <= 5 for rating in rated):
+            return None
+        return rated[0], rated[1]
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._conversation.close()

@@ -1,0 +1,285 @@
+"""Generate: which prompts still lack a model's answer, what will answers cost, and getting them.
+
+Reads prompts and human responses, asks a Generator item by item, and commits each answer as it arrives together
+with the pair it makes. Never asks again for an answer that is stored. Knows no vendor and no server.
+"""
+
+import json
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pipeline.errors import SourceError
+from pipeline.ports import Generator, ResponseStore
+from pipeline.records import (
+    HUMAN,
+    Endpoint,
+    Exclusion,
+    Pair,
+    Project,
+    Prompt,
+    Request,
+    Response,
+    content_id,
+    response_id,
+)
+from pipeline.runner import Purpose, Question, Tally, price, run
+
+Row = dict[Hashable, Any]
+
+MAX_NEW_TOKENS = 1024
+"""The longest answer asked for; a longer one comes back cut, with the finish reason `length`."""
+
+BYTES_PER_TOKEN = (5.0, 2.0)
+"""How many bytes of UTF-8 make one token: at best, and at worst, over tokenizers and scripts."""
+
+TOKENS_AROUND = 12
+"""Tokens that a chat template adds to a request."""
+
+SHORT_ANSWER_TOKENS = 60
+SECONDS_PER_ANSWER = (1.0, 20.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationReport:
+    """What a run brought. `already_stored` answers were there before or came from the same request elsewhere.
+
+    `failed` counts prompts by reason; `cost_usd` is None where no price is known; `ended_early` says why prompts
+    were left, empty when none was.
+    """
+
+    stored: int
+    already_stored: int
+    failed: Mapping[str, int]
+    tokens_in: int
+    tokens_out: int
+    cost_usd: float | None
+    seconds: float
+    ended_early: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """What answering `prompts` prompts will take, from low to high; prices are None where they are not known."""
+
+    prompts: int
+    tokens_in: tuple[int, int]
+    tokens_out: tuple[int, int]
+    seconds: tuple[float, float]
+    cost_usd: tuple[float, float] | None
+
+
+MakePairs = Callable[[Iterable[Prompt], Iterable[Response]], tuple[list[Pair], list[Exclusion]]]
+"""`annotate.make_pairs`, handed in because stages do not import each other."""
+
+
+def generate(
+    store: ResponseStore,
+    generator: Generator,
+    project: Project,
+    endpoint: Endpoint,
+    *,
+    system_prompt: str,
+    system_prompt_version: str = "",
+    make_pairs: MakePairs,
+    limit: int | None = None,
+    on_progress: Callable[[Tally], None] = lambda _: None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> GenerationReport:
+    """Ask the model for each answer it has not given yet, and store each with its pair as it arrives.
+
+    Raises:
+        GenerationError: The terms of the endpoint make no sense, such as a budget without prices.
+        EndpointError: The server refuses the key, does not know the model, or fails again and again.
+        BackendError: The store cannot take more. What was saved before stays saved.
+    """
+    missing = store.prompts_without(project.name, generator.model)
+    before = int(store.counts(project.name)["prompts"]) - len(missing)
+    prompts = {prompt.id: prompt for prompt in missing[:limit]}
+    human = _human_responses(store, project.name)
+
+    def save(question: Question, request: Request) -> str:
+        if request.error:
+            store.save_request(request)
+            return ""
+        response = make_response(request)
+        of_people = human.get(question.prompt_id, [])
+        store.save_request(request, response, *make_pairs([prompts[question.prompt_id]], [*of_people, response]))
+        return ""
+
+    tally = run(
+        store,
+        (_question(generator, system_prompt, prompt) for prompt in prompts.values()),
+        Purpose(
+            project=project.name,
+            name="generate",
+            model=generator.model,
+            parameters=generator.parameters,
+            system_prompt_version=system_prompt_version,
+        ),
+        save,
+        total=len(prompts),
+        endpoint=endpoint,
+        close=generator.close,
+        on_progress=on_progress,
+        should_stop=should_stop,
+    )
+    return GenerationReport(
+        stored=tally.stored,
+        already_stored=before + tally.already_stored,
+        failed=dict(tally.failed),
+        tokens_in=tally.tokens_in,
+        tokens_out=tally.tokens_out,
+        cost_usd=tally.cost_usd,
+        seconds=tally.seconds,
+        ended_early=tally.ended_early,
+    )
+
+
+def _question(generator: Generator, system_prompt: str, prompt: Prompt) -> Question:
+    return Question(
+        key=generator.request_key(system_prompt, prompt.text),
+        prompt_id=prompt.id,
+        ask=partial(generator.answer, system_prompt, prompt.text),
+        rough_tokens=(rough_tokens(system_prompt + prompt.text)[1] + TOKENS_AROUND, MAX_NEW_TOKENS),
+    )
+
+
+def _human_responses(store: ResponseStore, project: str) -> dict[str, list[Response]]:
+    """The human responses of each prompt."""
+    frame = store.responses(project)
+    frame = frame[frame["source"] == HUMAN]
+    human: dict[str, list[Response]] = {}
+    for row_id, prompt_id, text in zip(frame["id"], frame["prompt_id"], frame["text"], strict=True):
+        human.setdefault(prompt_id, []).append(Response(id=row_id, prompt_id=prompt_id, source=HUMAN, text=text))
+    return human
+
+
+def make_response(request: Request) -> Response:
+    """Return the response that an answered request is, exactly as the model wrote it."""
+    text = request.text or ""
+    return Response(
+        id=response_id(request.prompt_id, request.model, text),
+        prompt_id=request.prompt_id,
+        source=request.model,
+        text=text,
+        request_key=request.key,
+    )
+
+
+def rough_tokens(text: str) -> tuple[int, int]:
+    """Return how many tokens a text may be, at least and at most; a rule of thumb, for no tokenizer is at hand."""
+    size = len(text.encode("utf-8", "surrogatepass"))
+    return round(size / BYTES_PER_TOKEN[0]), round(size / BYTES_PER_TOKEN[1])
+
+
+def estimate(
+    prompts: Sequence[Prompt],
+    system_prompt: str,
+    endpoint: Endpoint,
+    *,
+    measured: pd.DataFrame | None = None,
+) -> Estimate:
+    """Return what answering the prompts will take, before anything is spent.
+
+    Args:
+        prompts: The prompts that have no answer yet.
+        system_prompt: The text sent with each of them.
+        endpoint: Its prices and how many requests it takes at once.
+        measured: Answers this model gave before (columns `tokens_out`, `seconds`), if any: then the answers'
+            length and time are taken from them instead of from a rule of thumb.
+    """
+    sizes = [rough_tokens(system_prompt + prompt.text) for prompt in prompts]
+    around = TOKENS_AROUND * len(prompts)
+    tokens_in = (sum(low for low, _ in sizes) + around, sum(high for _, high in sizes) + around)
+    written, seconds = (SHORT_ANSWER_TOKENS, MAX_NEW_TOKENS), SECONDS_PER_ANSWER
+    if measured is not None and (counted := measured[measured["tokens_out"] > 0]).shape[0] >= 10:
+        written = (round(0.8 * counted["tokens_out"].mean()), round(1.2 * counted["tokens_out"].mean()))
+        seconds = (0.8 * counted["seconds"].mean(), 1.2 * counted["seconds"].mean())
+    tokens_out = (written[0] * len(prompts), written[1] * len(prompts))
+    rounds = max(1.0, len(prompts) / endpoint.concurrency) if prompts else 0.0
+    low, high = (price(endpoint, tokens_in[end], tokens_out[end]) for end in (0, 1))
+    return Estimate(
+        prompts=len(prompts),
+        tokens_in=tokens_in,
+        tokens_out=tokens_out,
+        seconds=(seconds[0] * rounds, seconds[1] * rounds),
+        cost_usd=None if low is None or high is None else (low, high),
+    )
+
+
+def read_responses(path: Path, prompts: pd.DataFrame) -> tuple[list[Response], list[Exclusion]]:
+    """Read answers made elsewhere and match them to the prompts of a project.
+
+    Args:
+        path: JSONL or Parquet with `prompt_id` or `prompt`, `response` and `model`.
+        prompts: Columns `id, text`.
+
+    Returns:
+        The responses, and the rows left out: `unknown_prompt` or `empty`.
+
+    Raises:
+        SourceError: The file cannot be read, or a column is missing.
+    """
+    by_text, ids = dict(zip(prompts["text"], prompts["id"], strict=True)), set(prompts["id"])
+    responses: list[Response] = []
+    exclusions: list[Exclusion] = []
+    for number, row in enumerate(_read_rows(path), start=1):
+        model, text = _model(row, f"Row {number} of {path.name}"), row.get("response")
+        known = row.get("prompt_id") if row.get("prompt_id") in ids else by_text.get(row.get("prompt"))
+        if known is None:
+            exclusions.append(_left_out(row, "unknown_prompt", path))
+        elif not isinstance(text, str) or not text.strip():
+            exclusions.append(_left_out(row, "empty", path))
+        else:
+            responses.append(Response(id=response_id(known, model, text), prompt_id=known, source=model, text=text))
+    return responses, exclusions
+
+
+def _model(row: Row, place: str) -> str:
+    """The model a row names."""
+    model = row.get("model")
+    if not isinstance(model, str) or model.strip() in ("", HUMAN):
+        raise SourceError(
+            f"{place} does not say which model wrote the response.",
+            hint=f"Fill the column model with the model's name, other than {HUMAN}, and import the file again.",
+        )
+    return model.strip()
+
+
+def _left_out(row: Row, reason: str, path: Path) -> Exclusion:
+    shown = str(row.get("prompt") or row.get("prompt_id") or "")
+    row_id = content_id("imported", *(str(row.get(name)) for name in ("model", "prompt_id", "prompt", "response")))
+    return Exclusion(row_id=row_id, stage="pair", reason=reason, detail=f"imported from {path.name}", text=shown)
+
+
+def _read_rows(path: Path) -> list[Row]:
+    """The rows of a JSONL or Parquet file, with its columns checked."""
+    try:
+        if path.suffix.lower() == ".parquet":
+            rows = pd.read_parquet(path).to_dict(orient="records")
+        else:
+            rows = [json.loads(line) for line in path.read_text(encoding="utf-8-sig").split("\n") if line.strip()]
+    except (OSError, ValueError) as error:
+        raise SourceError(
+            f"{path.name} cannot be read: {error}.",
+            hint="Give a Parquet file, or a JSONL file in UTF-8 with one object on each line.",
+        ) from error
+    if not rows or not all(isinstance(row, dict) for row in rows):
+        raise SourceError(
+            f"{path.name} holds no rows.",
+            hint='Each line must be a JSON object such as {"prompt": "...", "response": "...", "model": "..."}.',
+        )
+    missing = [name for name in ("response", "model") if name not in rows[0]]
+    if "prompt" not in rows[0] and "prompt_id" not in rows[0]:
+        missing.insert(0, "prompt (or prompt_id)")
+    if missing:
+        raise SourceError(
+            f"{path.name} has no column {', '.join(missing)}; it has {', '.join(map(str, rows[0]))}.",
+            hint="Name the columns prompt or prompt_id, response, and model, and import the file again.",
+        )
+    return rows

@@ -1,0 +1,315 @@
+"""Jobs: long work in a process of its own. Start it, follow it, stop it, and tell when it died.
+
+The page starts the very command a person would type; the command records itself as a job while it runs (`recording`).
+A job row carries process id, heartbeat, progress and cost, never a key. Nothing of a page's process is needed for the
+work to go on: a refresh, a second tab or a closed browser finds the job again in the store.
+"""
+
+import contextlib
+import logging
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+
+import psutil
+
+from pipeline.errors import BackendError, JobError, PipelineError
+from pipeline.ports import JobStore
+from pipeline.records import Job, JobState, utc_now
+
+log = logging.getLogger(__name__)
+
+JOB_ID = "STUDIO_JOB_ID"
+ROOT = Path(__file__).resolve().parent.parent
+
+HEARTBEAT_S = 1.0
+FRESH_S = 5.0
+"""A heartbeat this young is proof of life, wherever the worker runs."""
+
+SILENT_S = 30.0
+"""After so long without a heartbeat a worker counts as dead."""
+
+DIED = "The worker stopped unexpectedly; nothing saved was lost. Press Resume."
+
+
+def start(store: JobStore, *, workspace: Path, project: str, kind: str, arguments: Sequence[str]) -> Job:
+    """Start `python -m pipeline ARGUMENTS` as a process that outlives this one, and return its job.
+
+    What it prints goes to `logs/JOB.log` in the workspace.
+
+    Raises:
+        JobError: The same work is under way already, or the process cannot be started.
+    """
+    job = Job(id=secrets.token_hex(8), project=project, kind=kind, command=tuple(arguments))
+    _refuse_twin(store, job)
+    store.save_job(job)
+    try:
+        _refuse_twin(store, job)
+        process = _spawn([sys.executable, "-m", "pipeline", *arguments], job.id, workspace)
+    except (JobError, OSError) as error:
+        message = error.message if isinstance(error, JobError) else f"The worker could not be started: {error}."
+        store.update_job(job.id, state=str(JobState.FAILED), message=message, ended_at=utc_now())
+        raise JobError(message, hint="Look at the job under way, or check the disk and start again.") from error
+    # Collected when it ends, or it stays in the list of processes as if it were alive.
+    threading.Thread(target=process.wait, daemon=True).start()
+    with contextlib.suppress(psutil.NoSuchProcess):
+        store.update_job(job.id, pid=process.pid, pid_started=psutil.Process(process.pid).create_time())
+    return find(store, job.id)
+
+
+def _spawn(command: list[str], job_id: str, workspace: Path) -> "subprocess.Popen[bytes]":
+    """Start a process in its own group, with its output in the job's log."""
+    path = log_path(workspace, job_id)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    environment = os.environ | {JOB_ID: job_id, "STUDIO_WORKSPACE": str(workspace), "PYTHONUNBUFFERED": "1"}
+    is_windows = sys.platform == "win32"
+    with path.open("wb") as output:
+        return subprocess.Popen(  # noqa: S603  # our own interpreter, arguments in a list, no shell
+            command,
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=not is_windows,
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0) if is_windows else 0,
+        )
+
+
+def log_path(workspace: Path, job_id: str) -> Path:
+    """Return where a job's output is written."""
+    return workspace / "logs" / f"{job_id}.log"
+
+
+def log_tail(workspace: Path, job_id: str, *, lines: int = 20) -> str:
+    """Return the last lines a job printed, empty when it printed nothing."""
+    try:
+        text = log_path(workspace, job_id).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    return "\n".join(text.splitlines()[-lines:])
+
+
+def _refuse_twin(store: JobStore, job: Job) -> None:
+    """Refuse work that another running job does: the same kind, project and model."""
+    for other in store.jobs(job.project):
+        if other.id != job.id and _is_same_work(other, job) and refresh(store, other).state is JobState.RUNNING:
+            raise JobError(
+                f"The same work is under way for {job.project} since {other.started_at[:16].replace('T', ' ')} UTC.",
+                hint="Wait until it has ended, or stop it first; two runs at once would pay for the same answers twice.",
+            )
+
+
+def _is_same_work(one: Job, other: Job) -> bool:
+    return one.kind == other.kind and option(one, "--model") == option(other, "--model")
+
+
+def option(job: Job, name: str) -> str:
+    """Return the value of an option in the job's command, empty where it is not given."""
+    for here, following in zip(job.command, job.command[1:], strict=False):
+        if here == name:
+            return following
+    return next((word.split("=", 1)[1] for word in job.command if word.startswith(f"{name}=")), "")
+
+
+def find(store: JobStore, job_id: str) -> Job:
+    """Return one job as the store has it now.
+
+    Raises:
+        JobError: There is no such job.
+    """
+    for job in store.jobs():
+        if job.id == job_id:
+            return job
+    raise JobError("That job is not in this workspace.", hint="Reload the page to see the jobs there are.")
+
+
+def refresh(store: JobStore, job: Job) -> Job:
+    """Return the job as it stands now; one whose worker died is marked failed, with what to do."""
+    job = find(store, job.id)
+    if job.state is not JobState.RUNNING or not _is_dead(job):
+        return job
+    store.update_job(job.id, state=str(JobState.FAILED), message=DIED, ended_at=utc_now())
+    return find(store, job.id)
+
+
+def _is_dead(job: Job) -> bool:
+    """Say whether a job's worker is gone: no heartbeat for long, or none just now and no such process."""
+    silent_s = (datetime.now(UTC) - datetime.fromisoformat(job.heartbeat_at)).total_seconds()
+    if silent_s > SILENT_S:
+        return True
+    return silent_s > FRESH_S and job.pid != 0 and _process(job) is None
+
+
+def _process(job: Job) -> psutil.Process | None:
+    """The job's worker, None when it is gone or its number was given to another process."""
+    try:
+        process = psutil.Process(job.pid)
+        is_same = abs(process.create_time() - job.pid_started) < 1.0
+        return process if is_same and process.status() != psutil.STATUS_ZOMBIE else None
+    except psutil.Error:
+        return None
+
+
+def stop(store: JobStore, job: Job, *, grace_s: float | None = None) -> Job:
+    """Ask a job to stop: it takes no new work and saves what is under way.
+
+    With `grace_s`, wait so long for that and then end its processes.
+    """
+    store.update_job(job.id, stop_requested=True)
+    if grace_s is None:
+        return find(store, job.id)
+    ends_at = time.monotonic() + grace_s
+    while find(store, job.id).state is JobState.RUNNING and _process(job) and time.monotonic() < ends_at:
+        time.sleep(0.1)
+    if find(store, job.id).state is JobState.RUNNING:
+        _end_processes(job)
+        store.update_job(job.id, state=str(JobState.STOPPED), message="Stopped at once.", ended_at=utc_now())
+    return find(store, job.id)
+
+
+def _end_processes(job: Job) -> None:
+    """End the worker and whatever it started."""
+    worker = _process(job)
+    if worker is None:
+        return
+    with contextlib.suppress(psutil.NoSuchProcess):
+        family = [*worker.children(recursive=True), worker]
+        for process in family:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.terminate()
+        _, alive = psutil.wait_procs(family, timeout=3)
+        for process in alive:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+
+
+class JobRecorder:
+    """What a worker says of itself while it runs; a thread writes it down once a second.
+
+    `message` is what a reader of the ended job should know, such as that the budget was used up.
+    """
+
+    def __init__(self, store: JobStore, job: Job) -> None:
+        self.job_id = job.id
+        self.was_interrupted = False
+        self.message = ""
+        self._store, self._job = store, job
+        self._values: dict[str, object] = {}
+        self._stop, self._ended = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+
+    def progress(self, *, done: int, total: int, failed: Mapping[str, int] | None = None, cost_usd: float | None = None) -> None:
+        """Note how far the work is."""
+        self._values = {"done": done, "total": total, "failed": dict(failed or {}), "cost_usd": cost_usd}
+
+    def should_stop(self) -> bool:
+        """Say whether the work should take nothing new: asked for by a page, or by a signal."""
+        return self._stop.is_set()
+
+    def interrupt(self, _number: int, _frame: FrameType | None) -> None:
+        """Handle a signal: stop in good order at the first, at once at the second."""
+        if self.was_interrupted:
+            raise KeyboardInterrupt
+        self.was_interrupted = True
+        self._stop.set()
+
+    def begin(self) -> None:
+        """Start the heartbeat."""
+        self._thread.start()
+
+    def end(self, state: JobState, message: str) -> None:
+        """Write down the last progress and how it ended."""
+        self._ended.set()
+        self._thread.join()
+        now = utc_now()
+        try:
+            self._store.update_job(self.job_id, **self._values, state=str(state), message=message, heartbeat_at=now, ended_at=now)
+        except BackendError as error:
+            # A full disk must not hide what the work itself has to say; the silent heartbeat shows the end.
+            log.warning("end of job not written: %s", error.message)
+
+    def _beat(self) -> None:
+        """Say once a second that the worker lives, and listen whether it should stop."""
+        while not self._ended.wait(HEARTBEAT_S):
+            try:
+                self._listen(find(self._store, self.job_id))
+                self._store.update_job(self.job_id, **self._values, heartbeat_at=utc_now())
+            except (BackendError, JobError) as error:
+                # The next beat may get through; the work itself reports what stays broken.
+                log.warning("heartbeat not written: %s", error.message)
+
+    def _listen(self, job: Job) -> None:
+        """Stop when asked to; come back to life after a sleep in which this job was given up for dead."""
+        if job.stop_requested:
+            self._stop.set()
+        elif job.state is JobState.FAILED:
+            twins = (other for other in self._store.jobs(job.project) if other.id != job.id and _is_same_work(other, job))
+            if any(other.state is JobState.RUNNING for other in twins):
+                self._stop.set()
+            else:
+                self._store.update_job(self.job_id, state=str(JobState.RUNNING), message="", ended_at="")
+
+
+@contextlib.contextmanager
+def recording(store: JobStore, *, project: str, kind: str, command: Sequence[str]) -> Iterator[JobRecorder]:
+    """Record the block as a job: the one that `start` made, or a new one when a person typed the command.
+
+    Raises:
+        JobError: The same work is under way already.
+    """
+    recorder = JobRecorder(store, _register(store, project=project, kind=kind, command=command))
+    with _signals(recorder):
+        recorder.begin()
+        try:
+            yield recorder
+        except PipelineError as error:
+            recorder.end(JobState.FAILED, f"{error.message} {error.hint}")
+            raise
+        except BaseException as error:
+            stopped = isinstance(error, KeyboardInterrupt)
+            recorder.end(JobState.STOPPED if stopped else JobState.FAILED, "Stopped." if stopped else DIED)
+            raise
+        recorder.end(JobState.STOPPED if recorder.should_stop() else JobState.DONE, recorder.message)
+
+
+def _register(store: JobStore, *, project: str, kind: str, command: Sequence[str]) -> Job:
+    """Write this process down as the worker of its job."""
+    me = psutil.Process()
+    mine = {"pid": me.pid, "pid_started": me.create_time(), "heartbeat_at": utc_now()}
+    given = os.environ.get(JOB_ID, "")
+    known = next((job for job in store.jobs(project) if job.id == given), None)
+    if known is not None:
+        _refuse_twin(store, known)
+        store.update_job(known.id, **mine, state=str(JobState.RUNNING))
+        return known
+    job = Job(
+        id=secrets.token_hex(8), project=project, kind=kind, command=tuple(command), pid=me.pid, pid_started=me.create_time()
+    )
+    _refuse_twin(store, job)
+    store.save_job(job)
+    return job
+
+
+@contextlib.contextmanager
+def _signals(recorder: JobRecorder) -> Iterator[None]:
+    """Let Ctrl-C and a request to terminate stop the work in good order; only the main thread may listen."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before: dict[signal.Signals, Callable[[int, FrameType | None], object] | int | None] = {
+        number: signal.signal(number, recorder.interrupt) for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

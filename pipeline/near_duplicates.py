@@ -1,0 +1,116 @@
+"""Near duplicates: which texts say the same but for a few characters?
+
+Texts come in, in the order of preference; out goes, for each, the earlier kept text that it repeats.
+Two texts are near duplicates when they are equal once case, spaces and punctuation are set aside, or when their sets of
+SHINGLE-character pieces overlap by at least THRESHOLD (Jaccard). Characters, not words: many scripts write no spaces.
+Texts with different digits are never near duplicates: "12 + 5" and "12 + 6" are two questions.
+
+The search is exact, not sampled: two sets that overlap by t share a piece among the first n - ceil(t * n) + 1 rarest of
+each. Source: Bayardo, Ma, Srikant (2007), "Scaling Up All Pairs Similarity Search".
+"""
+
+import math
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+SHINGLE = 4
+THRESHOLD = 0.95
+"""At .95 a text of 200 characters may differ by a letter, one of 1,000 by two or three words; another question on the same
+passage stays."""
+
+Pieces = npt.NDArray[np.int64]
+
+
+class _Plain(dict[int, int | None]):
+    """Drops spaces, punctuation and control characters in `str.translate`; decides once for each character."""
+
+    def __missing__(self, code: int) -> int | None:
+        self[code] = None if unicodedata.category(chr(code))[0] in "PZC" else code
+        return self[code]
+
+
+_PLAIN = _Plain()
+_NUMBER = re.compile(r"[-+.,:/*−×÷^]?\d")
+
+
+def plain(text: str) -> str:
+    """Return a text without case, spaces and punctuation; a text of nothing else is returned as it is."""
+    return unicodedata.normalize("NFKC", text).casefold().translate(_PLAIN) or text
+
+
+def digits(text: str) -> str:
+    """Return what makes two sums different: the numbers, and the signs before them."""
+    return "".join(_NUMBER.findall("".join(unicodedata.normalize("NFKC", text).split())))
+
+
+def find_repeats(texts: Sequence[str], *, threshold: float = THRESHOLD) -> list[int | None]:
+    """Return for each text the index of the earlier, kept text that it repeats, or None where it is kept.
+
+    Args:
+        texts: In order of preference: of two near duplicates the earlier is kept.
+        threshold: The overlap from which two texts repeat each other, in (0, 1].
+    """
+    shortened = [plain(text) for text in texts]
+    numbers = [digits(text) for text in texts]
+    repeats: list[int | None] = [None] * len(texts)
+    first_with: dict[tuple[str, str], int] = {}
+    for index, key in enumerate(zip(shortened, numbers, strict=True)):
+        first = first_with.setdefault(key, index)
+        repeats[index] = None if first == index else first
+    different = [index for index, kept in enumerate(repeats) if kept is None]
+    overlapping = _find_overlaps([shortened[i] for i in different], [numbers[i] for i in different], threshold)
+    for place, kept in enumerate(overlapping):
+        if kept is not None:
+            repeats[different[place]] = different[kept]
+    # A text equal to one that is itself a near duplicate repeats what that one repeats.
+    return [kept if kept is None or repeats[kept] is None else repeats[kept] for kept in repeats]
+
+
+def _find_overlaps(texts: Sequence[str], numbers: Sequence[str], threshold: float) -> list[int | None]:
+    pieces = _rarest_first([_shingles(text) for text in texts])
+    holders: dict[tuple[int, str], list[int]] = defaultdict(list)
+    repeats: list[int | None] = []
+    for index, ranked in enumerate(pieces):
+        prefix = [(piece, numbers[index]) for piece in ranked[: len(ranked) - math.ceil(threshold * len(ranked)) + 1].tolist()]
+        candidates = sorted({other for key in prefix for other in holders.get(key, ())})
+        kept = next((other for other in candidates if _overlaps(ranked, pieces[other], threshold)), None)
+        repeats.append(kept)
+        if kept is None:
+            for key in prefix:
+                holders[key].append(index)
+    return repeats
+
+
+def _shingles(text: str) -> Pieces:
+    """Return the distinct hashes of a text's SHINGLE-character pieces."""
+    codes = np.frombuffer(text.encode("utf-32-le", errors="surrogatepass"), dtype=np.uint32).astype(np.uint64)
+    if len(codes) <= SHINGLE:
+        return np.array([hash(tuple(codes.tolist()))], dtype=np.int64)
+    mixed = np.zeros(len(codes) - SHINGLE + 1, dtype=np.uint64)
+    for offset in range(SHINGLE):
+        mixed = mixed * np.uint64(0x100000001B3) + codes[offset : len(codes) - SHINGLE + 1 + offset]
+    return np.unique(mixed).astype(np.int64)
+
+
+def _rarest_first(shingles: Sequence[Pieces]) -> list[Pieces]:
+    """Return each set with its pieces renamed by their rank from rare to common, in that order."""
+    if not shingles:
+        return []
+    _, names, counts = np.unique(np.concatenate(shingles), return_inverse=True, return_counts=True)
+    rank = np.empty(len(counts), dtype=np.int64)
+    rank[np.argsort(counts, kind="stable")] = np.arange(len(counts))
+    ends = np.cumsum([len(one) for one in shingles])
+    return [np.sort(one) for one in np.split(rank[names], ends[:-1])]
+
+
+def _overlaps(one: Pieces, other: Pieces, threshold: float) -> bool:
+    """Return whether the Jaccard overlap of two sets reaches the threshold; sizes too far apart rule it out."""
+    if min(len(one), len(other)) < threshold * max(len(one), len(other)):
+        return False
+    shared = len(np.intersect1d(one, other, assume_unique=True))
+    return shared >= threshold * (len(one) + len(other) - shared)

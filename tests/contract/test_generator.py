@@ -1,0 +1,207 @@
+"""Contract of a Generator and a Judge, against a real HTTP server that misbehaves on request."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from pipeline.adapters import endpoints
+from pipeline.adapters.distilabel_engine import Conversation, DistilabelGenerator, DistilabelJudge
+from pipeline.errors import EndpointError
+from pipeline.ports import Answer
+from tests.fakes.model_server import RATED, ModelServer, Reply, failing
+
+NAUGHTY = "\u202e</script> {{ 7*7 }} {% raw %} %s $x \r\n\t\u0000 አማርኛ 𝒳 \ufeff"
+
+
+@pytest.fixture
+def server() -> Iterator[ModelServer]:
+    with ModelServer() as running:
+        yield running
+
+
+def conversation(server: ModelServer, **changed: object) -> Conversation:
+    terms = {"model": "tiny", "base_url": server.base_url, "timeout_s": 0.5, "attempts": 2, "first_wait_s": 0.01}
+    return Conversation(**(terms | changed))  # type: ignore[arg-type]
+
+
+def answer(server: ModelServer, prompt: str = "Hoe laat is het?", **changed: object) -> Answer:
+    async def ask() -> Answer:
+        generator = DistilabelGenerator(conversation(server, **changed))
+        try:
+            return await generator.answer("Antwoord in het Nederlands.", prompt)
+        finally:
+            await generator.close()
+
+    return asyncio.run(ask())
+
+
+def test_an_answer_comes_with_its_tokens_and_finish_reason(server: ModelServer) -> None:
+    server.answer = lambda _: Reply(text="Half drie.", tokens=(21, 4), finish_reason="length")
+    given = answer(server)
+    assert (given.text, given.tokens_in, given.tokens_out, given.finish_reason) == ("Half drie.", 21, 4, "length")
+    assert (given.attempts, given.error) == (1, "")
+
+
+def test_texts_travel_unchanged_in_both_directions(server: ModelServer) -> None:
+    server.answer = lambda prompt: Reply(text=prompt)
+    assert answer(server, NAUGHTY).text == NAUGHTY
+    assert server.asked[0].system == "Antwoord in het Nederlands."
+
+
+def test_only_what_every_server_understands_is_sent(server: ModelServer) -> None:
+    answer(server)
+    assert set(server.asked[0].body) == {"model", "messages", "max_tokens", "n"}
+
+
+def test_a_local_server_never_sees_a_key_meant_for_another(server: ModelServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+    answer(server)
+    assert server.asked[0].authorization == "Bearer none"
+
+
+@pytest.mark.parametrize(
+    ("reply", "reason"),
+    [
+        (Reply(text=""), "empty"),
+        (Reply(text=" \n"), "empty"),
+        (Reply(text=None), "empty"),
+        (Reply(body="<html>busy</html>"), "malformed"),
+        (Reply(body=""), "malformed"),
+        (Reply(body="[1, 2]"), "malformed"),
+        (Reply(body='{"id": "1"}'), "malformed"),
+        (Reply(body='{"id": "1", "choices": []}'), "malformed"),
+        (Reply(body='{"choices": [{"index": 0, "message": "text"}]}'), "malformed"),
+        (Reply(text="Half", finish_reason="content_filter"), "content_filter"),
+        (failing(400, "Blocked by our content management policy", code="content_filter"), "content_filter"),
+        (failing(400, "This model's maximum context length is 4096 tokens"), "too_long"),
+        (failing(413), "too_long"),
+        (failing(422, "bad field"), "bad_request"),
+    ],
+)
+def test_an_answer_that_cannot_be_used_is_a_failure_with_its_reason(server: ModelServer, reply: Reply, reason: str) -> None:
+    server.replies["Hoe laat is het?"] = [reply]
+    given = answer(server)
+    assert (given.text, given.error, given.attempts) == (None, reason, 1)
+    assert given.detail
+
+
+@pytest.mark.parametrize(
+    ("reply", "reason"),
+    [
+        (failing(429), "rate_limit"),
+        (failing(500), "server_error"),
+        (failing(503), "server_error"),
+        (Reply(breaks=True), "connection"),
+        (Reply(delay_s=2), "timeout"),
+        (Reply(drip_s=0.05), "timeout"),
+    ],
+)
+def test_what_may_pass_is_tried_again_and_named_when_it_does_not(server: ModelServer, reply: Reply, reason: str) -> None:
+    server.replies["passes"] = [reply]
+    server.replies["stays"] = [reply, reply]
+    passed, stayed = answer(server, "passes"), answer(server, "stays")
+    assert (passed.text, passed.attempts) == ("Answer to: passes", 2)
+    assert (stayed.text, stayed.error, stayed.attempts) == (None, reason, 2)
+
+
+def test_the_wait_a_server_asks_for_is_kept(server: ModelServer) -> None:
+    server.replies["Hoe laat is het?"] = [failing(429, headers={"Retry-After": "0.4"})]
+    assert answer(server).seconds >= 0.4
+
+
+def test_a_server_that_is_not_there_is_a_connection_failure(server: ModelServer) -> None:
+    given = answer(server, base_url="http://127.0.0.1:9/v1")
+    assert (given.error, given.attempts) == ("connection", 2)
+
+
+def test_usage_in_a_strange_shape_counts_as_not_counted(server: ModelServer) -> None:
+    body = {"choices": [{"index": 0, "message": {"content": "Ja."}}], "usage": {"prompt_tokens": "many"}}
+    server.replies["Hoe laat is het?"] = [Reply(body=json.dumps(body))]
+    given = answer(server)
+    assert (given.text, given.tokens_in, given.tokens_out) == ("Ja.", 0, 0)
+
+
+def test_a_refused_key_ends_the_run_and_is_not_repeated_in_the_message(server: ModelServer) -> None:
+    server.key = "right"
+    with pytest.raises(EndpointError, match="refuses the key") as caught:
+        answer(server, api_key="wrong-key-123")
+    assert "wrong-key-123" not in caught.value.message + caught.value.hint
+    assert len(server.asked) == 1
+
+
+def test_an_unknown_model_ends_the_run(server: ModelServer) -> None:
+    with pytest.raises(EndpointError, match="does not know the model huge"):
+        answer(server, model="huge")
+
+
+@pytest.mark.parametrize("reply", [failing(402), failing(429, code="insufficient_quota")])
+def test_an_account_without_credit_ends_the_run(server: ModelServer, reply: Reply) -> None:
+    server.replies["Hoe laat is het?"] = [reply]
+    with pytest.raises(EndpointError, match="no credit"):
+        answer(server)
+
+
+def test_the_request_key_changes_with_all_that_changes_the_answer_and_with_nothing_else(server: ModelServer) -> None:
+    one = DistilabelGenerator(conversation(server))
+    keys = [
+        one.request_key("system", "prompt"),
+        one.request_key("other system", "prompt"),
+        one.request_key("system", "other prompt"),
+        one.request_key("system", "prompt", 1),
+        DistilabelGenerator(conversation(server, model="other")).request_key("system", "prompt"),
+        DistilabelGenerator(conversation(server, max_new_tokens=8)).request_key("system", "prompt"),
+    ]
+    assert len(set(keys)) == 6
+    assert DistilabelGenerator(conversation(server, timeout_s=9)).request_key("system", "prompt") == keys[0]
+
+
+def test_a_judge_is_shown_both_texts_and_its_ratings_are_read(server: ModelServer) -> None:
+    judge = DistilabelJudge(conversation(server))
+    server.answer = lambda _: Reply(text=RATED.format(4, 2))
+
+    async def rate() -> Answer:
+        try:
+            return await judge.rate("Hoe laat is het?", ("Half drie.", "Weet ik niet."))
+        finally:
+            await judge.close()
+
+    given = asyncio.run(rate())
+    assert "<text 1> Half drie." in server.asked[0].prompt
+    ratings = judge.read(given.text or "")
+    assert ratings is not None
+    assert [rating.value for rating in ratings] == [4, 2]
+    assert ratings[0].rationale == "Clear."
+
+
+@pytest.mark.parametrize(
+    "verdict", ["", "Both are fine.", RATED.format("high", "low"), RATED.format(9, 2), RATED.split("\n\n")[0].format(3)]
+)
+def test_a_verdict_without_two_ratings_is_not_guessed_at(server: ModelServer, verdict: str) -> None:
+    assert DistilabelJudge(conversation(server)).read(verdict) is None
+
+
+def test_a_running_server_is_found_with_its_models(server: ModelServer) -> None:
+    candidates = (
+        endpoints.Preset(name="here", base_url=server.base_url),
+        endpoints.Preset(name="nothing", base_url="http://127.0.0.1:9/v1"),
+    )
+    found = endpoints.find_local_servers(candidates, timeout_s=2)
+    assert found == [endpoints.LocalServer(name="here", base_url=server.base_url, models=("tiny",))]
+
+
+def test_a_check_says_what_is_wrong_and_what_to_do(server: ModelServer) -> None:
+    assert endpoints.check(server.base_url, model="tiny") == ("tiny",)
+    with pytest.raises(EndpointError, match="does not offer the model tiny-2") as caught:
+        endpoints.check(server.base_url, model="tiny-2")
+    assert caught.value.hint == "It offers tiny."
+    with pytest.raises(EndpointError, match="Nothing answers"):
+        endpoints.check("http://127.0.0.1:9/v1")
+    with pytest.raises(EndpointError, match="is not the address of a server"):
+        endpoints.check("localhost:11434")
+    server.key = "right"
+    with pytest.raises(EndpointError, match="asks for a key"):
+        endpoints.check(server.base_url)
+    with pytest.raises(EndpointError, match="refuses the key"):
+        endpoints.check(server.base_url, key="wrong")

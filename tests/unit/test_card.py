@@ -1,0 +1,132 @@
+"""The card: honest, readable by the Hub, and deaf to what outside text tries."""
+
+import json
+
+import pytest
+import yaml
+from huggingface_hub import DatasetCard
+
+from pipeline.card import CardFacts, block, card, inline, orpo_script, training_command
+from pipeline.records import Project
+
+SPLITS = {"dpo": {"train": 900, "test": 100}, "votes": {"train": 3000}}
+COUNTS = {"pairs": 1200, "votes": 3600, "annotators": 7, "prompts": 1000, "preferences": 1000}
+AGREEMENT = {
+    "votes": 3600,
+    "pairs": 1200,
+    "annotators": 7,
+    "coefficients": {
+        "percent": {"value": 0.725, "low": 0.7, "high": 0.75, "n": 1200, "why": ""},
+        "krippendorff_nominal": {"value": 0.157, "low": 0.1, "high": 0.21, "n": 1200, "why": ""},
+        "gwet_ac1": {"value": None, "low": None, "high": None, "n": 0, "why": "no pair has two votes"},
+    },
+}
+
+
+def project(**changes: object) -> Project:
+    values = {"name": "dutch-1", "language": "Dutch", "code": "nld", "source": "hub", "revision": "f9ea045"}
+    return Project(**values | changes)
+
+
+def facts(**changes: object) -> CardFacts:
+    return CardFacts(**{"splits": SPLITS, "counts": COUNTS} | changes)
+
+
+def head(text: str) -> dict:
+    return yaml.safe_load(text.split("---\n")[1])
+
+
+def test_the_head_is_what_the_hub_reads():
+    data = DatasetCard(card(project(), facts())).data.to_dict()
+    assert data["language"] == ["nl"]
+    assert data["license"] == "apache-2.0"
+    assert data["size_categories"] == ["1K<n<10K"]
+    assert data["tags"] == ["dpo", "preference", "human-feedback", "trl", "aya"]
+    assert data["configs"][0] == {
+        "config_name": "dpo",
+        "default": True,
+        "data_files": [{"split": "train", "path": "dpo/train.parquet"}, {"split": "test", "path": "dpo/test.parquet"}],
+    }
+
+
+@pytest.mark.parametrize(("rows", "size"), [(999, "n<1K"), (1000, "1K<n<10K"), (10_000, "10K<n<100K"), (5_000_000, "1M<n<10M")])
+def test_the_size_category_counts_the_rows_of_the_first_format(rows, size):
+    assert head(card(project(), facts(splits={"dpo": {"train": rows}})))["size_categories"] == [size]
+
+
+def test_a_language_without_a_two_letter_code_keeps_its_three_letters():
+    assert head(card(project(language="Filipino", code="fil"), facts()))["language"] == ["fil"]
+    assert head(card(project(language="A language of ours", code="qaa"), facts()))["language"] == ["qaa"]
+
+
+def test_numbers_stand_with_their_n_and_interval_and_an_undefined_one_says_why():
+    text = card(project(), facts(agreement=AGREEMENT))
+    assert "| Krippendorff's alpha | 0.157 | 0.100 to 0.210 | 1,200 |  |" in text
+    assert "| Gwet's AC1 | not defined | none | 0 | no pair has two votes |" in text
+    assert "Agreement was not measured." in card(project(), facts())
+
+
+def test_left_out_pairs_and_chosen_sources_are_counted_in_words():
+    text = card(
+        project(),
+        facts(
+            excluded={"tie": 5, "odd": 2},
+            reasons={"tie": "both responses are equally good", "same_answer": "there already"},
+            excluded_by_format={"sft": {"same_answer": 3}},
+            chosen_by_source={"human": 600, "org/model_x": 400},
+        ),
+    )
+    assert "| both responses are equally good | 5 |" in text
+    assert "| odd | 2 |" in text
+    assert "| sft | there already | 3 |" in text
+    assert "| a person | 600 |" in text
+    assert r"| org/model\_x | 400 |" in text
+
+
+def test_a_demonstration_says_that_it_is_not_aya():
+    text = card(project(is_demonstration=True, source="sample"), facts())
+    assert "This is a demonstration, not Aya data" in text
+    assert "aya" not in head(text)["tags"]
+    assert "not Aya data" not in card(project(), facts())
+
+
+def test_a_project_name_cannot_write_the_head_or_the_page():
+    name = 'x"\nlicense: mit\n---\n# <script>alert(1)</script> [click](http://evil.example) | a'
+    text = card(project(name=name), facts())
+    assert head(text)["license"] == "apache-2.0"
+    assert head(text)["pretty_name"] == " ".join(name.split())
+    body = text.split("---\n", 2)[2]
+    assert "<script>" not in body.replace(r"\<script\>", "")
+    assert "[click](" not in body
+
+
+def test_guidelines_cannot_break_out_of_their_block():
+    guidelines = "Choose well.\n```\n# Injected\n````\n---\n"
+    text = card(project(), facts(guidelines=guidelines))
+    assert block(guidelines) in text
+    # The longest run of backticks inside is four, so the fence has five.
+    assert block(guidelines).startswith("`````text\n")
+    assert block(guidelines).endswith("\n`````")
+
+
+def test_text_from_outside_stays_one_line_of_plain_text():
+    assert inline("a\nb | *c*") == r"a b \| \*c\*"
+    assert inline("www.evil.example") == r"www\.evil.example"
+
+
+def test_naughty_names_never_break_the_head(real_data):
+    for name in json.loads((real_data / "blns.json").read_text(encoding="utf-8")):
+        text = card(project(name=name), facts())
+        # Characters that YAML cannot hold are written as escapes, and come back.
+        assert head(text)["pretty_name"] == " ".join(name.split())
+        assert DatasetCard(text).data.to_dict()["license"] == "apache-2.0"
+
+
+def test_the_training_command_names_the_first_format_that_has_one():
+    assert "trl dpo" in training_command(["dpo", "orpo"], folder="my data")
+    assert "--dataset_name 'my data' --dataset_config dpo" in training_command(["dpo"], folder="my data")
+    assert "trl kto" in training_command(["orpo", "kto"], folder="x")
+    assert training_command(["orpo", "votes"], folder="x") == ""
+    compile(orpo_script('a "quoted" folder'), "card", "exec")
+    assert "ORPOTrainer" in card(project(), facts(splits={"orpo": {"train": 5}}))
+    assert "## How to train" not in card(project(), facts(splits={"votes": {"train": 5}}))

@@ -1,0 +1,349 @@
+"""The export: files that train as they should, the same bytes each time, every row accounted for."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from datasets import load_dataset
+
+from pipeline import consensus, curate
+from pipeline.adapters.store import Store
+from pipeline.card import CardFacts, card
+from pipeline.errors import ExportError
+from pipeline.export import Contents, ExportResult, Format, Split, gather, parse_formats, pseudonym, split_of, write_release
+from pipeline.records import HUMAN, Choice, Project, Prompt, Response, Vote, make_pair, prompt_id, response_id
+from pipeline.release import zip_folder
+
+PROJECT = Project(
+    name="Nederlands één", language="Dutch", code="nld", source="hub", revision="f9ea045", order_key="key", rules={"min_votes": 2}
+)
+Ballot = tuple[str, str]
+
+
+class Study:
+    """A project built by hand: each case is a prompt, a human answer, a model's answer, and who chose what."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        store.add_project(PROJECT)
+
+    def add(self, prompt: str, human: str, model: str, ballots: Sequence[Ballot], *, edits: dict[str, str] | None = None) -> str:
+        """Store one pair with its votes (`human`, `model`, `tie`, `both_bad`, `skip`); return its id."""
+        asked = prompt_id("Dutch", prompt)
+        texts = {HUMAN: human, "model-x": model}
+        ids = {source: response_id(asked, source, text) for source, text in texts.items()}
+        pair = make_pair(asked, ids[HUMAN], ids["model-x"])
+        sides = {HUMAN: ids[HUMAN] == pair.first_id, "model": ids["model-x"] == pair.first_id}
+        self.store.add_prompts(PROJECT.name, [Prompt(id=asked, text=prompt)])
+        responses = [Response(id=ids[source], prompt_id=asked, source=source, text=text) for source, text in texts.items()]
+        self.store.add_responses(PROJECT.name, responses)
+        self.store.add_pairs(PROJECT.name, [pair])
+        votes = [
+            Vote(
+                pair_id=pair.id,
+                annotator=name,
+                choice=(Choice.FIRST if sides[said] else Choice.SECOND) if said in sides else Choice(said),
+                shown_first=ids[HUMAN],
+                edited=(edits or {}).get(name, ""),
+                reason="zomaar" if name == "ana" else "",
+                seconds=4.5,
+                guidelines_version="g1",
+                at=f"2026-01-02T03:04:0{number}.000000+00:00",
+            )
+            for number, (name, said) in enumerate(ballots)
+        ]
+        self.store.add_votes(PROJECT.name, votes)
+        return pair.id
+
+    def gather(self, *formats: str, shuffle: int | None = None, project: Project = PROJECT) -> Contents:
+        """Curate by majority and gather."""
+        votes, pairs = self.store.votes(PROJECT.name), self.store.pairs(PROJECT.name)
+        decided = consensus.decide(votes, method="majority", min_votes=2)
+        curation = curate.curate(decided, pairs, curate.Rules(min_votes=2))
+        frames = [curation.preferences, pairs, votes, decided]
+        if shuffle is not None:
+            frames = [frame.sample(frac=1.0, random_state=shuffle) for frame in frames]
+        names = ("preferences", "pairs", "votes", "consensus")
+        return gather(project, **dict(zip(names, frames, strict=True)), summary=curation.summary, formats=formats or ["all"])
+
+
+@pytest.fixture
+def study(store: Store) -> Study:
+    return Study(store)
+
+
+def small(study: Study) -> Study:
+    """Human wins 3:0, model wins 2:1, one both bad, one tie."""
+    study.add("Wat is kaas?", "Zuivel.", "Een hond.", [("ana", "human"), ("ben", "human"), ("cis", "human")])
+    study.add("Wat is 2+2?", "Vijf.", "Vier.", [("ana", "model"), ("ben", "model"), ("cis", "human")])
+    study.add("Wie ben jij?", "Nee.", "Niks.", [("ana", "both_bad"), ("ben", "both_bad"), ("cis", "skip")])
+    study.add("Zing.", "La la.", "Lo lo.", [("ana", "tie"), ("ben", "tie")])
+    return study
+
+
+def by_prompt(rows: Sequence[dict]) -> dict[str, dict]:
+    return {row["prompt"][0]["content"]: row for row in rows}
+
+
+def write(contents: Contents, releases: Path, **options: Path) -> ExportResult:
+    return write_release(contents, card="# card\n", releases=releases, **options)
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_dpo_rows_are_message_lists_with_their_provenance(study):
+    rows = by_prompt(small(study).gather("dpo").preview(Format.DPO))
+    assert rows.keys() == {"Wat is kaas?", "Wat is 2+2?"}
+    row = rows["Wat is 2+2?"]
+    assert row["prompt"] == [{"role": "user", "content": "Wat is 2+2?"}]
+    assert row["chosen"] == [{"role": "assistant", "content": "Vier."}]
+    assert row["rejected"] == [{"role": "assistant", "content": "Vijf."}]
+    assert (row["chosen_source"], row["rejected_source"]) == ("model-x", "human")
+    # Two of three votes.
+    assert (row["n_votes"], row["agreement"], row["method"], row["language"]) == (3, pytest.approx(2 / 3), "majority", "Dutch")
+    assert "margin" not in row
+
+
+def test_the_margin_stands_in_reward_alone(study):
+    rows = by_prompt(small(study).gather("reward").preview(Format.REWARD))
+    # 3 of 3 for chosen; 2 of 3 for and 1 of 3 against.
+    assert rows["Wat is kaas?"]["margin"] == pytest.approx(1.0)
+    assert rows["Wat is 2+2?"]["margin"] == pytest.approx(1 / 3)
+
+
+def test_kto_takes_winners_losers_and_both_sides_of_a_bad_pair(study):
+    rows = small(study).gather("kto").preview(Format.KTO, limit=20)
+    labels = {(row["completion"][0]["content"], row["label"]) for row in rows}
+    assert labels == {
+        ("Zuivel.", True),
+        ("Een hond.", False),
+        ("Vier.", True),
+        ("Vijf.", False),
+        ("Nee.", False),
+        ("Niks.", False),
+    }
+
+
+def test_kto_leaves_out_an_answer_that_won_once_and_lost_once(study):
+    small(study)
+    asked = prompt_id("Dutch", "Wat is kaas?")
+    other = Response(id="zz", prompt_id=asked, source="model-y", text="Gestremde melk.")
+    pair = make_pair(asked, response_id(asked, HUMAN, "Zuivel."), other.id)
+    study.store.add_responses(PROJECT.name, [other])
+    study.store.add_pairs(PROJECT.name, [pair])
+    choice = Choice.FIRST if pair.first_id == other.id else Choice.SECOND
+    study.store.add_votes(PROJECT.name, [Vote(pair_id=pair.id, annotator=name, choice=choice) for name in ("ana", "ben")])
+    contents = study.gather("kto")
+    answers = {row["completion"][0]["content"]: row["label"] for row in contents.preview(Format.KTO, limit=20)}
+    assert "Zuivel." not in answers
+    assert answers["Gestremde melk."] is True
+    # The answer stood in two rows, once as winner and once as loser.
+    assert contents.excluded_by_format == {"kto": {"won_and_lost": 2}}
+
+
+def test_sft_takes_the_newest_edit_of_an_annotator_who_chose_that_answer(study):
+    ballots = [("ana", "human"), ("ben", "human"), ("cis", "model")]
+    edits = {"ana": "Een zuivelproduct.", "ben": "Kaas is zuivel.", "cis": "Een goede hond."}
+    study.add("Wat is kaas?", "Zuivel.", "Een hond.", ballots, edits=edits)
+    study.add("Wat is 2+2?", "Vier.", "Vijf.", [("ana", "human"), ("ben", "human")])
+    rows = by_prompt(study.gather("sft").preview(Format.SFT))
+    assert rows["Wat is kaas?"]["completion"] == [{"role": "assistant", "content": "Kaas is zuivel."}]
+    assert (rows["Wat is kaas?"]["edited"], rows["Wat is kaas?"]["source"]) == (True, "human")
+    assert (rows["Wat is 2+2?"]["completion"][0]["content"], rows["Wat is 2+2?"]["edited"]) == ("Vier.", False)
+
+
+def test_votes_are_raw_and_under_pseudonyms(study):
+    rows = small(study).gather("votes").preview(Format.VOTES, limit=50)
+    # 3 + 3 + 3 + 2 votes; a skip is a vote that counts as none, but it was cast.
+    assert len(rows) == 11
+    assert {row["choice"] for row in rows} == {"first", "second", "tie", "both_bad", "skip"}
+    assert all(row[f"{row['shown_first']}_source"] == "human" for row in rows)
+    assert {row["annotator"] for row in rows} == {pseudonym(name, key="key") for name in ("ana", "ben", "cis")}
+    assert "ana" not in json.dumps(rows)
+    one = next(row for row in rows if row["annotator"] == pseudonym("ana", key="key") and row["prompt"] == "Zing.")
+    assert (one["reason"], one["seconds"], one["guidelines_version"]) == ("zomaar", 4.5, "g1")
+    assert one["at"] == "2026-01-02T03:04:00.000000+00:00"
+
+
+def test_votes_without_a_secret_key_are_refused():
+    with pytest.raises(ExportError, match="no secret key"):
+        pseudonym("ana", key="")
+    assert pseudonym("ana", key="one") != pseudonym("ana", key="two")
+
+
+def test_every_pair_is_in_the_file_or_under_a_reason(study):
+    contents = small(study).gather()
+    assert contents.excluded == {"both_bad": 1, "tie": 1}
+    assert contents.counts == {"pairs": 4, "votes": 11, "annotators": 3, "prompts": 2, "preferences": 2}
+    assert contents.counts["preferences"] + sum(contents.excluded.values()) == contents.counts["pairs"]
+    assert contents.chosen_by_source == {"human": 1, "model-x": 1}
+
+
+def test_rows_no_trainer_can_use_are_counted_not_written():
+    texts = [("p1", "goed", "slecht"), ("p2", "gelijk", "gelijk"), ("p3", " ", "x"), ("p4", "half \ud83d", "x")]
+    frame = pd.DataFrame(texts, columns=["prompt_id", "chosen", "rejected"], dtype=object)
+    frame = frame.assign(prompt="?", pair_id=frame["prompt_id"], chosen_id="a", rejected_id="b", n_votes=2, support=1.0)
+    frame = frame.assign(chosen_source="human", rejected_source="m", annotation_type="", confidence=1.0, method="majority")
+    nothing = pd.DataFrame({"pair_id": [], "first_id": [], "n_votes": [], "annotator": [], "choice": [], "edited": [], "at": []})
+    none = pd.DataFrame({"pair_id": [], "outcome": [], "n_votes": [], "support": [], "confidence": []})
+    summary = {"method": "majority", "excluded": {"tie": 2}}
+    contents = gather(PROJECT, preferences=frame, pairs=nothing, votes=nothing, consensus=none, summary=summary, formats=["dpo"])
+    assert contents.excluded == {"empty": 1, "identical": 1, "not_text": 1, "tie": 2}
+    assert [row["pair_id"] for row in contents.preview(Format.DPO)] == ["p1"]
+
+
+def many(study: Study, prompts: int) -> Study:
+    for number in range(prompts):
+        study.add(f"Vraag {number}?", f"Goed {number}", f"Fout {number}", [("ana", "human"), ("ben", "human")])
+    return study
+
+
+def test_no_prompt_stands_in_two_splits_and_all_formats_share_the_cut(study):
+    contents = many(study, 60).gather()
+    places: dict[str, set[Split]] = {}
+    for (_, split), frame in contents.frames.items():
+        for prompt in frame["prompt_id"]:
+            places.setdefault(prompt, set()).add(split)
+    assert len(places) == 60
+    assert all(len(splits) == 1 for splits in places.values())
+    assert set().union(*places.values()) == {Split.TRAIN, Split.TEST}
+
+
+def test_about_a_tenth_of_the_prompts_is_held_out_and_the_seed_draws_which():
+    drawn = {seed: [split_of(f"p{number}", seed=seed, test_share=0.1) for number in range(10_000)] for seed in (0, 1)}
+    # 10,000 draws at 0.1: standard deviation 30.
+    assert all(880 <= splits.count(Split.TEST) <= 1120 for splits in drawn.values())
+    assert drawn[0] != drawn[1]
+
+
+def test_nothing_is_held_out_below_twenty_prompts(study):
+    assert {split for _, split in many(study, 19).gather().frames} == {Split.TRAIN}
+
+
+def test_the_same_input_gives_the_same_bytes_whatever_the_order_of_its_rows(study, tmp_path):
+    many(small(study), 30)
+    one = write(study.gather(), tmp_path / "one")
+    other = write(study.gather(shuffle=7), tmp_path / "other")
+    assert one.name == other.name
+    assert files_of(Path(one.directory)) == files_of(Path(other.directory))
+    assert zip_folder(Path(one.directory)) == zip_folder(Path(other.directory))
+
+
+def test_a_release_names_its_files_with_true_hashes_and_rows(study, tmp_path):
+    result = write(many(study, 30).gather("dpo", "kto"), tmp_path)
+    manifest = json.loads((Path(result.directory) / "manifest.json").read_bytes())
+    assert result.name == f"Nederlands-één-{result.manifest_digest[:8]}"
+    for file, noted in zip(result.files, manifest["files"], strict=True):
+        data = Path(file.path).read_bytes()
+        assert hashlib.sha256(data).hexdigest() == file.sha256 == noted["sha256"]
+        rows = data.count(b"\n") if file.path.endswith("jsonl") else pq.read_metadata(file.path).num_rows
+        assert rows == file.rows == noted["rows"]
+        assert not Path(noted["path"]).is_absolute()
+    assert sum(file.rows for file in result.files if file.format == "dpo" and file.path.endswith("parquet")) == 30
+    assert (manifest["revision"], manifest["rules"], manifest["seed"]) == ("f9ea045", {"min_votes": 2}, 0)
+    assert json.loads(json.dumps(result.as_json()))["files"][0]["format"] == "dpo"
+
+
+def test_parquet_carries_no_pandas_metadata(study, tmp_path):
+    result = write(small(study).gather("dpo"), tmp_path)
+    schema = pq.read_schema(result.files[0].path)
+    assert schema.metadata is None
+    assert str(schema.field("chosen").type) == "list<element: struct<role: string, content: string>>"
+
+
+def test_datasets_loads_equal_rows_from_each_file(study, tmp_path):
+    result = write(many(small(study), 30).gather(), tmp_path / "releases")
+    for file in result.files:
+        is_table = file.path.endswith("parquet")
+        options = {"data_files": file.path, "split": "train", "cache_dir": str(tmp_path / "cache")}
+        loaded = [dict(row) for row in load_dataset("parquet" if is_table else "json", **options)]
+        expected = [json.loads(line) for line in Path(file.path).with_suffix(".jsonl").read_bytes().splitlines()]
+        if not is_table:
+            # The JSON reader of `datasets` turns texts that look like times into timestamps.
+            loaded, expected = (
+                [{name: row[name] for name in row if name != "at"} for row in rows] for rows in (loaded, expected)
+            )
+        assert loaded == expected
+        assert len(loaded) == file.rows
+
+
+def test_the_card_lets_datasets_find_each_configuration(study, tmp_path):
+    contents = many(study, 30).gather("dpo", "kto")
+    text = card(PROJECT, CardFacts(splits=contents.splits, counts=contents.counts))
+    result = write_release(contents, card=text, releases=tmp_path)
+    for kind in ("dpo", "kto"):
+        loaded = load_dataset(result.directory, kind, cache_dir=str(tmp_path / "cache"))
+        assert {split: len(rows) for split, rows in loaded.items()} == contents.splits[kind]
+    first = loaded["train"][0]
+    assert first["prompt"][0]["role"] == "user"
+    assert isinstance(first["label"], bool)
+
+
+def test_exporting_again_changes_nothing(study, tmp_path):
+    contents = small(study).gather("dpo")
+    first, again = write(contents, tmp_path), write(contents, tmp_path)
+    assert (first.created, again.created) == (True, False)
+    assert first.directory == again.directory
+    assert {path.name for path in tmp_path.iterdir()} == {first.name, "workspace"}
+
+
+def test_a_release_can_be_written_to_a_folder_of_its_own_name(study, tmp_path):
+    contents = small(study).gather("dpo")
+    (tmp_path / "empty").mkdir()
+    for name in ("new", "empty"):
+        result = write(contents, tmp_path / "releases", out_dir=tmp_path / name)
+        assert Path(result.directory) == (tmp_path / name).resolve()
+        assert (tmp_path / name / "dpo" / "train.parquet").is_file()
+    assert not (tmp_path / "releases").exists()
+
+
+def test_a_folder_that_holds_something_else_is_never_touched(study, tmp_path):
+    contents = small(study).gather("dpo")
+    release = Path(write(contents, tmp_path).directory)
+    (release / "manifest.json").write_text("changed by hand")
+    with pytest.raises(ExportError, match="already there") as refused:
+        write(contents, tmp_path)
+    assert "for example" in refused.value.hint
+    assert (release / "manifest.json").read_text() == "changed by hand"
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("mine")
+    with pytest.raises(ExportError, match="already there"):
+        write(contents, tmp_path, out_dir=tmp_path / "mine")
+    assert files_of(tmp_path / "mine") == {"notes.txt": b"mine"}
+    assert {path.name for path in tmp_path.iterdir() if path.is_dir()} == {release.name, "mine", "workspace"}
+
+
+def test_an_empty_project_says_what_to_do_first(study, tmp_path):
+    study.add("Zing.", "La la.", "Lo lo.", [])
+    with pytest.raises(ExportError, match="nothing to export") as refused:
+        write(study.gather("dpo", "kto"), tmp_path / "releases")
+    assert "Annotate" in refused.value.hint
+    assert not (tmp_path / "releases").exists()
+
+
+def test_an_unknown_format_is_named_and_the_known_ones_offered():
+    assert parse_formats(["kto", "dpo", "dpo"]) == [Format.DPO, Format.KTO]
+    assert parse_formats(["all"]) == list(Format)
+    with pytest.raises(ExportError, match="ppo") as refused:
+        parse_formats(["dpo", "ppo"])
+    assert "orpo" in refused.value.hint
+    with pytest.raises(ExportError, match="No export format"):
+        parse_formats([])
+
+
+def test_naughty_strings_come_back_byte_for_byte(study, tmp_path, real_data):
+    strings = [text for text in json.loads((real_data / "blns.json").read_text(encoding="utf-8")) if text.strip()]
+    for number, text in enumerate(strings):
+        study.add(f"{number} {text}", text, f"{text} {number}", [("ana", "human"), ("ben", "human")])
+    result = write(study.gather("dpo"), tmp_path)
+    parquet = [row for file in result.files if file.path.endswith("parquet") for row in pq.read_table(file.path).to_pylist()]
+    lines = b"".join(Path(file.path).read_bytes() for file in result.files if file.path.endswith("jsonl"))
+    assert [json.loads(line) for line in lines.decode().split("\n")[:-1]] == parquet
+    chosen = {row["prompt"][0]["content"]: row["chosen"][0]["content"] for row in parquet}
+    assert chosen == {f"{number} {text}": text for number, text in enumerate(strings)}

@@ -1,0 +1,322 @@
+"""Generation: what is asked, what is stored, what it costs, when it stops. Real store, real engine, real HTTP."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from pipeline import annotate, generate, judge
+from pipeline.adapters.distilabel_engine import Conversation, DistilabelGenerator, DistilabelJudge
+from pipeline.adapters.store import Store
+from pipeline.errors import EndpointError, GenerationError, SourceError
+from pipeline.records import HUMAN, Endpoint, Project, Prompt, Response, prompt_id, response_id
+from pipeline.runner import Tally
+from tests.fakes.model_server import RATED, ModelServer, Reply, failing
+
+SYSTEM = "Antwoord in het Nederlands."
+
+
+@pytest.fixture
+def server() -> Iterator[ModelServer]:
+    with ModelServer() as running:
+        yield running
+
+
+def project_of(store: Store, *texts: str, name: str = "nl") -> Project:
+    """A project with these prompts and a human response to each."""
+    project = Project(name=name, language="Dutch", code="nld", source="test", revision="1")
+    prompts = [Prompt(id=prompt_id("Dutch", text), text=text, position=place) for place, text in enumerate(texts)]
+    human = [(prompt.id, f"Mens over {prompt.text}") for prompt in prompts]
+    store.add_project(project)
+    store.add_prompts(name, prompts)
+    store.add_responses(
+        name, [Response(id=response_id(one, HUMAN, text), prompt_id=one, source=HUMAN, text=text) for one, text in human]
+    )
+    return project
+
+
+def endpoint_of(server: ModelServer, **terms: object) -> Endpoint:
+    return Endpoint(**({"model": "tiny", "base_url": server.base_url, "concurrency": 4} | terms))  # type: ignore[arg-type]
+
+
+def conversation(endpoint: Endpoint) -> Conversation:
+    return Conversation(model=endpoint.model, base_url=endpoint.base_url, timeout_s=5, attempts=2, first_wait_s=0.01)
+
+
+def run(
+    store: Store,
+    project: Project,
+    endpoint: Endpoint,
+    *,
+    limit: int | None = None,
+    on_progress: Callable[[Tally], None] = lambda _: None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> generate.GenerationReport:
+    return generate.generate(
+        store,
+        DistilabelGenerator(conversation(endpoint)),
+        project,
+        endpoint,
+        system_prompt=SYSTEM,
+        system_prompt_version="v1",
+        make_pairs=annotate.make_pairs,
+        limit=limit,
+        on_progress=on_progress,
+        should_stop=should_stop,
+    )
+
+
+def test_each_prompt_gets_an_answer_a_pair_and_a_request_row(store: Store, server: ModelServer) -> None:
+    project = project_of(store, "een", "twee", "drie")
+    report = run(store, project, endpoint_of(server))
+    assert (report.stored, report.already_stored, report.failed) == (3, 0, {})
+    # The server counts 10 tokens read and 5 written for each answer.
+    assert (report.tokens_in, report.tokens_out, report.cost_usd) == (30, 15, None)
+    made = store.responses("nl").query("source == 'tiny'")
+    assert set(made["text"]) == {"Answer to: een", "Answer to: twee", "Answer to: drie"}
+    assert set(made["system_prompt_version"]) == {"v1"}
+    assert set(made["finish_reason"]) == {"stop"}
+    assert list(store.pairs("nl")["prompt"]) == ["een", "twee", "drie"]
+    assert {asked.system for asked in server.asked} == {SYSTEM}
+
+
+def test_what_is_stored_is_never_asked_for_again(store: Store, server: ModelServer) -> None:
+    project = project_of(store, "een", "twee", "drie")
+    run(store, project, endpoint_of(server), limit=2)
+    report = run(store, project, endpoint_of(server))
+    assert (report.stored, report.already_stored) == (1, 2)
+    assert len(server.asked) == 3
+    again = run(store, project, endpoint_of(server))
+    assert (again.stored, again.already_stored, len(server.asked)) == (0, 3, 3)
+
+
+def test_an_answer_bought_for_one_project_is_used_in_another(store: Store, server: ModelServer) -> None:
+    priced = endpoint_of(server, price_in=1.0, price_out=1.0)
+    run(store, project_of(store, "een", name="first"), priced)
+    report = run(store, project_of(store, "een", name="second"), priced)
+    assert (report.stored, report.already_stored, report.cost_usd, len(server.asked)) == (0, 1, 0.0, 1)
+    assert len(store.pairs("second")) == 1
+    assert store.counts("second")["spent_usd"] == 0
+
+
+def test_a_failed_prompt_is_counted_listed_and_asked_again_by_the_next_run(store: Store, server: ModelServer) -> None:
+    project = project_of(store, "een", "twee")
+    server.replies["twee"] = [Reply(text="", tokens=(10, 0))]
+    priced = endpoint_of(server, price_in=1_000_000.0, price_out=0.0)
+    first = run(store, project, priced)
+    assert (first.stored, first.failed) == (1, {"empty": 1})
+    assert list(store.failures("nl")["error"]) == ["empty"]
+    second = run(store, project, priced)
+    assert (second.stored, second.already_stored, second.failed) == (1, 1, {})
+    assert store.failures("nl").empty
+    # Three calls of 10 tokens read at 1 dollar each: what the failed one cost is not forgotten.
+    assert store.counts("nl")["spent_usd"] == pytest.approx(30.0)
+
+
+def test_an_answer_equal_to_the_humans_makes_no_pair_and_is_counted(store: Store, server: ModelServer) -> None:
+    project = project_of(store, "een", "twee")
+    server.replies["een"] = [Reply(text="Mens over een")]
+    report = run(store, project, endpoint_of(server))
+    assert report.stored == 2
+    assert list(store.pairs("nl")["prompt"]) == ["twee"]
+    assert list(store.exclusions("nl")["reason"]) == ["identical"]
+
+
+def test_no_more_requests_than_allowed_are_under_way(store: Store, server: ModelServer) -> None:
+    project = project_of(store, *(f"vraag {n}" for n in range(24)))
+    server.delay_s = 0.02
+    run(store, project, endpoint_of(server, concurrency=6))
+    assert server.most_under_way == 6
+
+
+def test_one_slow_prompt_holds_up_no_other(store: Store, server: ModelServer) -> None:
+    project = project_of(store, "traag", *(f"vraag {n}" for n in range(20)))
+    server.replies["traag"] = [Reply(delay_s=1.0)]
+    server.delay_s = 0.02
+    done: list[int] = []
+    report = run(store, project, endpoint_of(server, concurrency=2), on_progress=lambda tally: done.append(tally.done))
+    # The other twenty pass one by one on the second connection before the slow one ends.
+    assert done[19] == 20
+    assert report.seconds < 2.5
+
+
+def test_a_stop_takes_nothing_new_and_keeps_what_was_under_way(store: Store, server: ModelServer) -> None:
+    project = project_of(store, *(f"vraag {n}" for n in range(40)))
+    server.delay_s = 0.05
+    stop = threading.Event()
+
+    def note(tally: Tally) -> None:
+        if tally.done >= 8:
+            stop.set()
+
+    report = run(store, project, endpoint_of(server), on_progress=note, should_stop=stop.is_set)
+    assert 8 <= report.stored <= 12
+    assert report.stored == len(server.asked) == len(store.pairs("nl"))
+    assert report.ended_early == "Stopped on request."
+
+
+def test_the_budget_ends_the_run_before_it_is_passed(store: Store, server: ModelServer) -> None:
+    project = project_of(store, *(f"vraag {n}" for n in range(40)))
+    # 10 tokens read and 5 written at 10,000 dollars a million: 0.15 an answer, so 1.00 buys six.
+    terms = {"price_in": 10_000.0, "price_out": 10_000.0, "budget_usd": 1.0, "concurrency": 1}
+    report = run(store, project, endpoint_of(server, **terms))
+    assert report.stored == 6
+    assert report.cost_usd == pytest.approx(0.90)
+    assert "budget of 1.00 US dollars" in report.ended_early
+    again = run(store, project, endpoint_of(server, **terms))
+    assert (again.stored, len(server.asked)) == (0, 6)
+
+
+def test_the_budget_holds_for_a_server_that_counts_no_tokens(store: Store, server: ModelServer) -> None:
+    project = project_of(store, *(f"vraag {n}" for n in range(40)))
+    server.answer = lambda _: Reply(tokens=None)
+    report = run(store, project, endpoint_of(server, price_in=0.0, price_out=1000.0, budget_usd=3.0, concurrency=1))
+    # An uncounted answer is priced at the longest allowed: 1,024 tokens at 0.001 dollars.
+    assert report.stored == 2
+
+
+@pytest.mark.parametrize(
+    "terms",
+    [
+        {"budget_usd": 5.0},
+        {"budget_usd": 5.0, "price_in": 1.0},
+        {"budget_usd": -1.0, "price_in": 1.0, "price_out": 1.0},
+        {"price_in": float("nan"), "price_out": 1.0},
+        {"concurrency": 0},
+    ],
+)
+def test_terms_that_make_no_sense_are_refused_before_anything_is_asked(
+    store: Store, server: ModelServer, terms: dict[str, object]
+) -> None:
+    project = project_of(store, "een")
+    with pytest.raises(GenerationError):
+        run(store, project, endpoint_of(server, **terms))
+    assert server.asked == []
+
+
+def test_a_refused_key_ends_the_run_and_keeps_what_was_saved(store: Store, server: ModelServer) -> None:
+    project = project_of(store, *(f"vraag {n}" for n in range(10)))
+    run(store, project, endpoint_of(server), limit=3)
+    server.key = "changed"
+    with pytest.raises(EndpointError, match="refuses the key"):
+        run(store, project, endpoint_of(server))
+    assert len(store.pairs("nl")) == 3
+    assert len(server.asked) <= 3 + 4
+
+
+def test_a_server_that_only_fails_ends_the_run(store: Store, server: ModelServer) -> None:
+    project = project_of(store, *(f"vraag {n}" for n in range(60)))
+    server.answer = lambda _: failing(503)
+    with pytest.raises(EndpointError, match="in a row failed; the last one: server_error"):
+        run(store, project, endpoint_of(server))
+    # Ten in a row, and what three others had under way, each tried twice.
+    assert len(server.asked) <= 2 * 13
+
+
+def test_a_server_that_is_not_there_is_an_error_even_for_one_prompt(store: Store) -> None:
+    project = project_of(store, "een")
+    with pytest.raises(EndpointError, match="connection"):
+        run(store, project, Endpoint(model="tiny", base_url="http://127.0.0.1:9/v1"))
+
+
+def test_a_project_with_nothing_missing_asks_nothing(store: Store, server: ModelServer) -> None:
+    report = run(store, project_of(store), endpoint_of(server))
+    assert (report.stored, report.failed) == (0, {})
+
+
+def test_an_estimate_is_a_range_that_holds_the_truth_and_grows_with_the_prompts() -> None:
+    prompts = [Prompt(id=str(n), text="a" * 100) for n in range(100)]
+    endpoint = Endpoint(model="m", base_url="u", concurrency=10, price_in=1.0, price_out=2.0)
+    told = generate.estimate(prompts, "", endpoint)
+    # 100 bytes are 20 to 50 tokens, 12 more are the template's; an answer has 60 to 1,024.
+    assert told.tokens_in == (3_200, 6_200)
+    assert told.tokens_out == (6_000, 102_400)
+    # 3,200 read and 12,000 for written against 6,200 and 204,800, in millionths of a dollar.
+    assert told.cost_usd == pytest.approx((0.0152, 0.2110))
+    # Ten rounds of ten at 1 to 20 seconds.
+    assert told.seconds == pytest.approx((10, 200))
+    assert generate.estimate([], "", endpoint).cost_usd == (0.0, 0.0)
+    assert generate.estimate(prompts, "", Endpoint(model="m", base_url="u")).cost_usd is None
+
+
+def test_an_estimate_uses_what_was_measured() -> None:
+    measured = pd.DataFrame({"tokens_out": [100.0] * 10, "seconds": [2.0] * 10})
+    told = generate.estimate([Prompt(id="1", text="a")], "", Endpoint(model="m", base_url="u"), measured=measured)
+    assert told.tokens_out == (80, 120)
+    assert told.seconds == pytest.approx((1.6, 2.4))
+
+
+def write_lines(path: Path, *rows: dict[str, object]) -> Path:
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def test_answers_made_elsewhere_are_matched_by_id_or_text(store: Store, tmp_path: Path) -> None:
+    project_of(store, "een", "twee\u2028drie", "vier")
+    prompts = store.prompts("nl")
+    path = write_lines(
+        tmp_path / "answers.jsonl",
+        {"prompt_id": prompts["id"][0], "response": " één ", "model": "elsewhere"},
+        {"prompt": "twee\u2028drie", "response": "2-3", "model": "elsewhere"},
+        {"prompt": "vier", "response": "  ", "model": "elsewhere"},
+        {"prompt": "vijf", "response": "5", "model": "elsewhere"},
+    )
+    responses, exclusions = generate.read_responses(path, prompts)
+    assert [(one.prompt_id, one.text, one.source) for one in responses] == [
+        (prompts["id"][0], " één ", "elsewhere"),
+        (prompts["id"][1], "2-3", "elsewhere"),
+    ]
+    assert [one.reason for one in exclusions] == ["empty", "unknown_prompt"]
+    frame = pd.DataFrame({"prompt": ["vier"], "response": ["4"], "model": ["elsewhere"]})
+    frame.to_parquet(tmp_path / "answers.parquet")
+    assert [one.text for one in generate.read_responses(tmp_path / "answers.parquet", prompts)[0]] == ["4"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ('{"prompt": "een", "answer": "1"}\n', "no column response, model"),
+        ('{"response": "1", "model": "m"}\n', r"no column prompt \(or prompt_id\)"),
+        ('{"prompt": "een", "response": "1", "model": "human"}\n', "Row 1 of answers.jsonl does not say which model"),
+        ("{not json\n", "cannot be read"),
+        ("[1]\n", "holds no rows"),
+        ("", "holds no rows"),
+    ],
+)
+def test_a_file_that_cannot_be_used_says_why(store: Store, tmp_path: Path, content: str, message: str) -> None:
+    project_of(store, "een")
+    path = tmp_path / "answers.jsonl"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(SourceError, match=message):
+        generate.read_responses(path, store.prompts("nl"))
+
+
+def test_a_judge_sees_both_orders_and_one_who_follows_the_seat_says_a_tie(store: Store, server: ModelServer) -> None:
+    project = project_of(store, "een", "twee")
+    run(store, project, endpoint_of(server))
+    # For "een" the seat wins (5 to 1 whichever sits first); for "twee" the human's text wins in both orders.
+    server.answer = lambda shown: Reply(
+        text=RATED.format(5, 1) if "Instruction: een" in shown or "<text 1> Mens" in shown else RATED.format(1, 5)
+    )
+    report = judge.judge(store, DistilabelJudge(conversation(endpoint_of(server))), project, endpoint_of(server))
+    assert (report.stored, report.failed) == (4, {})
+    told = judge.verdicts(store.judgements("nl")).merge(store.pairs("nl"), on="pair_id").set_index("prompt")
+    assert (told.loc["een", "choice"], bool(told.loc["een", "is_flip"])) == ("tie", True)
+    human = "first" if told.loc["twee", "first_source"] == HUMAN else "second"
+    assert (told.loc["twee", "choice"], bool(told.loc["twee", "is_flip"])) == (human, False)
+    again = judge.judge(store, DistilabelJudge(conversation(endpoint_of(server))), project, endpoint_of(server))
+    assert (again.stored, again.already_stored) == (0, 4)
+
+
+def test_a_verdict_that_cannot_be_read_is_a_failure_and_asked_again(store: Store, server: ModelServer) -> None:
+    project = project_of(store, "een", "twee")
+    run(store, project, endpoint_of(server))
+    server.answer = lambda shown: Reply(text="Both." if "Instruction: een" in shown else RATED.format(3, 3))
+    endpoint = endpoint_of(server)
+    report = judge.judge(store, DistilabelJudge(conversation(endpoint)), project, endpoint)
+    assert (report.stored, report.failed) == (2, {"unreadable": 2})
+    server.answer = lambda _: Reply(text=RATED.format(4, 2))
+    assert judge.judge(store, DistilabelJudge(conversation(endpoint)), project, endpoint).stored == 2
