@@ -147,3 +147,40 @@ def reasons(table: pd.DataFrame) -> go.Figure:
     figure.update_xaxes(visible=False)
     figure.update_yaxes(autorange="reversed", title=None)
     return figure
+
+
+def selection(table: pd.DataFrame) -> go.Figure:
+    """Plot where the rows of a language go. `table`: columns `label` (in words), `rows` (int), `kept` (bool)."""
+    return reasons(table.rename(columns={"rows": "pairs"})).update_traces(hovertemplate="%{y}: %{x:,} rows<extra></extra>")
+
+
+def language_rows(figures: pd.DataFrame) -> go.Figure:
+    """Plot how many rows each language has, coloured by resource level, labelled with script.
+
+    `figures`: columns `language`, `script`, `rows` (int), `resource` (`high`, `mid`, `low` or empty), in order.
+    """
+    colours = {"high": theme.BLUE, "mid": theme.GREEN, "low": theme.ORANGE, "": theme.OLIVE}
+    words = {"high": "many resources elsewhere", "mid": "some", "low": "few", "": "not known"}
+    traces = [
+        go.Bar(
+            x=part["rows"],
+            y=[literal(name) for name in part["language"]],
+            orientation="h",
+            name=words[resource],
+            marker_color=colours[resource],
+            text=[f"{rows:,}" for rows in part["rows"]],
+            textposition="outside",
+            cliponaxis=False,
+            customdata=[literal(script) or "script not known" for script in part["script"]],
+            hovertemplate="%{y} (%{customdata}): %{x:,} rows<extra></extra>",
+        )
+        for resource, part in ((name, figures[figures["resource"] == name]) for name in colours)
+        if len(part)
+    ]
+    figure = _figure(*traces, height=22 * max(len(figures), 3) + 70, bargap=0.2)
+    figure.update_layout(showlegend=True, legend={"orientation": "h", "y": 1, "yanchor": "bottom", "x": 0})
+    figure.update_xaxes(title="rows", rangemode="tozero", tickformat=",d")
+    figure.update_yaxes(
+        title=None, categoryorder="array", categoryarray=[literal(name) for name in figures["language"]], autorange="reversed"
+    )
+    return figure

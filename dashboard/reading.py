@@ -9,14 +9,23 @@ LAZY_FROM_ROWS = 5_000
 
 
 def open_pair(table: pd.DataFrame, pairs: pd.DataFrame, *, key: str) -> None:
-    """Show a table; a row that is chosen shows its prompt and both responses below.
+    """Show a table of pairs; a row that is chosen shows its prompt and both responses below.
 
     Args:
         table: What the reader sees; its index holds pair ids.
         pairs: Columns `pair_id, prompt, first, second`.
         key: Names this table on its page.
     """
-    st.caption(f"{len(table):,} pairs. Choose a row to read it in full.")
+    _show_chosen(table, pairs, {"first": "First response", "second": "Second response"}, key)
+
+
+def open_preference(table: pd.DataFrame, preferences: pd.DataFrame, *, key: str) -> None:
+    """Show a table of preferences; a row that is chosen shows prompt, chosen and rejected below."""
+    _show_chosen(table, preferences, {"chosen": "Chosen", "rejected": "Rejected"}, key)
+
+
+def _show_chosen(table: pd.DataFrame, rows: pd.DataFrame, sides: dict[str, str], key: str) -> None:
+    st.caption(f"{len(table):,} {'pair' if len(table) == 1 else 'pairs'}. Choose a row to read it in full.")
     chosen = st.dataframe(
         table,
         hide_index=True,
@@ -25,17 +34,12 @@ def open_pair(table: pd.DataFrame, pairs: pd.DataFrame, *, key: str) -> None:
         key=f"table-{key}",
         lazy=len(table) >= LAZY_FROM_ROWS,
     )
-    rows = chosen["selection"]["rows"]
+    places = chosen["selection"]["rows"]
     # The table may have become shorter since the row was chosen.
-    if not rows or rows[0] >= len(table):
+    if not places or places[0] >= len(table):
         return
-    show_pair(pairs, str(table.index[rows[0]]))
-
-
-def show_pair(pairs: pd.DataFrame, pair_id: str) -> None:
-    """Show the prompt and both responses of one pair."""
-    pair = pairs[pairs["pair_id"] == pair_id].iloc[0]
-    widgets.text_card("Prompt", str(pair["prompt"]))
-    for column, name, title in zip(st.columns(2), ("first", "second"), ("First response", "Second response"), strict=True):
+    row = rows[rows["pair_id"] == table.index[places[0]]].iloc[0]
+    widgets.text_card("Prompt", str(row["prompt"]))
+    for column, (name, title) in zip(st.columns(2), sides.items(), strict=True):
         with column:
-            widgets.text_card(title, str(pair[name]))
+            widgets.text_card(title, str(row[name]))

@@ -9,12 +9,16 @@ import os
 import pandas as pd
 import streamlit as st
 
+from dashboard.downloads import Download
 from pipeline import wiring
+from pipeline.adapters import endpoints
 from pipeline.agreement import AgreementReport, measure
 from pipeline.curate import Curation, Rules
 from pipeline.export import Contents
 from pipeline.records import Project
+from pipeline.selection import Selection, SelectionRules, select_prompts
 from pipeline.settings import Settings
+from pipeline.source import HUB, SAMPLE, Source, file_stamp
 from pipeline.studio import ProjectStatus, Studio
 
 
@@ -43,6 +47,11 @@ def projects() -> list[Project]:
 def status() -> list[ProjectStatus]:
     """Return where each project stands."""
     return [_status(studio().store.url, project.name, studio().store.version(project.name)) for project in projects()]
+
+
+def project_status(project: str) -> ProjectStatus:
+    """Return where one project stands."""
+    return _status(studio().store.url, project, studio().store.version(project))
 
 
 @st.cache_resource(show_spinner=False, max_entries=256)
@@ -98,3 +107,73 @@ def curation(project: str, rules: Rules) -> Curation:
 @st.cache_resource(show_spinner=False, max_entries=16)
 def _curation(url: str, project: str, version: str, rules: Rules) -> Curation:  # noqa: ARG001 - part of the cache's key
     return studio().curation(project, rules)
+
+
+def source(spec: str) -> Source:
+    """Return the source `hub`, `sample` or a path, read once; a changed file is read again."""
+    return _source(studio().store.url, spec, "" if spec in (HUB, SAMPLE) else file_stamp(spec))
+
+
+@st.cache_resource(show_spinner="Reading the rows…", max_entries=16)
+def _source(url: str, spec: str, stamp: str) -> Source:  # noqa: ARG001 - part of the cache's key
+    return studio().open_source(spec)
+
+
+@st.cache_resource(show_spinner=False)
+def _hub_download(url: str) -> Download:  # noqa: ARG001 - part of the cache's key
+    opened = studio()
+    return Download(lambda progress: opened.open_source(HUB, progress=progress))
+
+
+def hub_download() -> Download:
+    """Return the one download of the Hub's rows, whoever started it."""
+    return _hub_download(studio().store.url)
+
+
+def hub_is_downloaded() -> bool:
+    """Return whether the Hub's rows are in the workspace."""
+    return studio().hub_is_downloaded()
+
+
+@st.cache_resource(show_spinner=False, max_entries=16)
+def language_figures(opened: Source | None) -> pd.DataFrame:
+    """Return one row per language of a source, or the published figures for None."""
+    return studio().language_figures(opened)
+
+
+@st.cache_resource(show_spinner=False, max_entries=8)
+def language_rows(opened: Source, language: str) -> pd.DataFrame:
+    """Return the rows of one language of a source."""
+    return studio().language_rows(opened, language)
+
+
+@st.cache_resource(show_spinner="Trying the rules on every row…", max_entries=16)
+def selection(opened: Source, language: str, rules: SelectionRules) -> Selection:
+    """Return what the rules select from one language, without a limit."""
+    return select_prompts(language_rows(opened, language), language=language, rules=rules)
+
+
+def responses(project: str) -> pd.DataFrame:
+    """Return the responses, as `Store.responses`."""
+    return _responses(studio().store.url, project, studio().store.version(project))
+
+
+@st.cache_resource(show_spinner=False, max_entries=8)
+def _responses(url: str, project: str, version: str) -> pd.DataFrame:  # noqa: ARG001 - part of the cache's key
+    return studio().store.responses(project)
+
+
+@st.cache_data(show_spinner=False, ttl=10)
+def local_servers() -> list[endpoints.LocalServer]:
+    """Return the model servers that answer on this machine, looked for every ten seconds at most."""
+    return endpoints.find_local_servers()
+
+
+@st.cache_data(show_spinner=False, ttl=60, max_entries=64)
+def models(base_url: str, api_key_env: str) -> tuple[str, ...]:
+    """Return the models a server offers; the key is read from the variable and kept nowhere.
+
+    Raises:
+        EndpointError: Nothing answers there, or the key is refused.
+    """
+    return endpoints.check(base_url, key=os.environ.get(api_key_env, "") if api_key_env else "", timeout_s=3)

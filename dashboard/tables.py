@@ -1,11 +1,14 @@
 """Tables: a frame in, the frame a reader sees out: columns in words, rounded numbers. No Streamlit."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
 from pipeline.agreement import AgreementReport
 from pipeline.curate import REASONS, Curation
+from pipeline.languages import Totals, language_named
+from pipeline.records import Release
+from pipeline.selection import EXPLAINED, Reason, Selection
 
 COEFFICIENTS: Mapping[str, str] = {
     "percent": "Same choice (raw agreement)",
@@ -17,6 +20,7 @@ COEFFICIENTS: Mapping[str, str] = {
     "krippendorff_ordinal": "Krippendorff's alpha, ordinal",
     "gwet_ac2": "Gwet's AC2, ordinal",
 }
+MATRIX_SIZE = 30
 MAIN_COEFFICIENTS = ("percent", "krippendorff_nominal", "gwet_ac1")
 
 CHOICES: Mapping[str, str] = {
@@ -25,6 +29,19 @@ CHOICES: Mapping[str, str] = {
     "tie": "equally good",
     "both_bad": "both bad",
     "none": "no consensus",
+}
+
+FAILURES: Mapping[str, str] = {
+    "empty": "the answer was empty",
+    "malformed": "the server's answer could not be read",
+    "timeout": "no answer in time",
+    "rate_limit": "too many requests for the server",
+    "server_error": "a fault of the server",
+    "connection": "no connection",
+    "content_filter": "stopped by a content filter",
+    "too_long": "the prompt is too long for the model",
+    "bad_request": "the server refused the request",
+    "unreadable": "the verdict could not be read",
 }
 
 _STATUS_STAGES = {
@@ -41,11 +58,14 @@ def money(usd: float) -> str:
     return f"${usd:,.2f}" if usd == 0 or usd >= 1 else f"${usd:.4f}"
 
 
-def interval(value: float | None, low: float | None, high: float | None) -> str:
-    """Return `0.86 (0.84 to 0.89)`, or a dash for what is undefined."""
-    if value is None:
-        return "–"
-    return f"{value:.2f}" if low is None or high is None else f"{value:.2f} ({low:.2f} to {high:.2f})"
+def number(value: float | None) -> str:
+    """Return two digits, or a dash for what is undefined."""
+    return "–" if value is None else f"{value:.2f}"
+
+
+def span(low: float | None, high: float | None) -> str:
+    """Return a 95 % interval in words."""
+    return "no interval" if low is None or high is None else f"{low:.2f} to {high:.2f} (95 %)"
 
 
 def funnel(status: Mapping[str, object]) -> pd.DataFrame:
@@ -116,6 +136,14 @@ def coefficients_in_words(table: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def choice_shares(report: AgreementReport) -> pd.DataFrame:
+    """Return how often each offered choice was made, in words."""
+    shares = pd.Series(report.label_shares)
+    return pd.DataFrame(
+        {"choice": [CHOICES[name] for name in shares.index], "of all votes (%)": (100 * shares.to_numpy()).round(1)}
+    )
+
+
 def annotator_pairs(together: pd.DataFrame) -> pd.DataFrame:
     """Return the annotator pairs of an AgreementReport in words."""
     return pd.DataFrame(
@@ -129,7 +157,7 @@ def annotator_pairs(together: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def annotator_matrix(together: pd.DataFrame, *, at_most: int = 30) -> pd.DataFrame:
+def annotator_matrix(together: pd.DataFrame, *, at_most: int = MATRIX_SIZE) -> pd.DataFrame:
     """Return annotator x annotator shares of the same choice, for the annotators with most pairs in common.
 
     `together`: columns `a, b, n, percent`. The diagonal is missing: nobody is compared with themselves.
@@ -155,11 +183,28 @@ def contested(divided: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
 
 
 def outcomes(curation: Curation) -> pd.DataFrame:
-    """Return where the pairs went, for `charts.reasons`: columns `reason` (empty for kept), `label, pairs, kept`."""
+    """Return where the pairs went, for `charts.reasons`: columns `label, pairs, kept`."""
+    rows = [("preferences", len(curation.preferences), True)]
+    rows += [(REASONS[reason], n, False) for reason, n in reason_counts(curation).items()]
+    return pd.DataFrame(rows, columns=["label", "pairs", "kept"])
+
+
+def reason_counts(curation: Curation) -> dict[str, int]:
+    """Return how many pairs are left out under each reason that occurs."""
     counted = curation.excluded["reason"].value_counts()
-    rows = [("", "preferences", len(curation.preferences), True)]
-    rows += [(reason, words, int(counted[reason]), False) for reason, words in REASONS.items() if reason in counted.index]
-    return pd.DataFrame(rows, columns=["reason", "label", "pairs", "kept"])
+    return {reason: int(counted[reason]) for reason in REASONS if reason in counted.index}
+
+
+def empty_texts(kept: pd.DataFrame) -> int:
+    """Return how many preferences hold an empty text; the export leaves them out."""
+    return int(((kept["chosen"].str.strip() == "") | (kept["rejected"].str.strip() == "")).sum())
+
+
+def chosen_sources(curation: Curation) -> pd.DataFrame:
+    """Return whose responses were chosen, most often first, in words."""
+    counted = curation.preferences["chosen_source"].value_counts()
+    share = 100 * counted / max(int(counted.sum()), 1)
+    return pd.DataFrame({"written by": counted.index, "chosen": counted.to_numpy(), "of all (%)": share.round(1).to_numpy()})
 
 
 def excluded(curation: Curation, reason: str) -> pd.DataFrame:
@@ -183,3 +228,142 @@ def preferences(kept: pd.DataFrame) -> pd.DataFrame:
             "support (%)": (100 * kept["support"]).round(0),
         }
     ).set_index(kept["pair_id"].to_numpy())
+
+
+def left_out(excluded: Mapping[str, int], by_format: Mapping[str, Mapping[str, int]], reasons: Mapping[str, str]) -> pd.DataFrame:
+    """Show what a release leaves out, pairs first, then the rows that one format alone leaves out."""
+    rows = [("every format", reasons.get(reason, reason), n) for reason, n in excluded.items()]
+    rows += [
+        (f"{kind} only", reasons.get(reason, reason), n) for kind, counted in by_format.items() for reason, n in counted.items()
+    ]
+    return pd.DataFrame(rows, columns=["left out of", "because", "pairs or rows"])
+
+
+def release_formats(splits: Mapping[str, Mapping[str, int]], formats: Iterable[str], holds: Mapping[str, str]) -> pd.DataFrame:
+    """Show how many rows each chosen format of a release has, and what they hold."""
+    rows = [
+        {
+            "format": kind,
+            "rows to train": splits.get(kind, {}).get("train", 0),
+            "rows to test": splits.get(kind, {}).get("test", 0),
+            "each row holds": holds[kind].replace("`", ""),
+        }
+        for kind in map(str, formats)
+    ]
+    return pd.DataFrame(rows)
+
+
+def releases(written: Iterable[Release]) -> pd.DataFrame:
+    """Show releases, in the order given."""
+    rows = [(each.name, each.rows, each.at[:16].replace("T", " "), each.digest, each.directory) for each in written]
+    return pd.DataFrame(rows, columns=["release", "preferences", "written (UTC)", "digest", "folder"])
+
+
+DIRECTIONS: Mapping[str, str] = {"ltr": "left to right", "rtl": "right to left", "": "not known"}
+HOW: Mapping[str, str] = {"exact": "published", "about": "about (read off a published plot)", "counted": "counted"}
+UNNAMED = "(no language given)"
+
+
+def languages(figures: pd.DataFrame) -> pd.DataFrame:
+    """Return the frame of languages in words, in its order; columns of which nothing is known are left out."""
+    shown = pd.DataFrame(
+        {
+            "language": figures["language"].replace("", UNNAMED),
+            "code": figures["code"],
+            "rows": figures["rows"],
+            "contributors": figures["contributors"],
+            "original": figures["original"],
+            "re-annotated": figures["re_annotated"],
+            "prompt, mean length": figures["prompt_chars_mean"].round(0),
+            "prompt, longest": figures["prompt_chars_max"],
+            "answer, mean length": figures["answer_chars_mean"].round(0),
+            "answer, longest": figures["answer_chars_max"],
+            "script": figures["script"],
+            "written": figures["direction"].map(DIRECTIONS),
+            "resources elsewhere": figures["resource"],
+            "rows are": figures["how"].map(HOW),
+        }
+    )
+    return shown.dropna(axis="columns", how="all")
+
+
+def search_languages(figures: pd.DataFrame, words: str) -> pd.DataFrame:
+    """Return the languages whose name, other names, code or script hold all the words."""
+    wanted = words.casefold().split()
+    if not wanted:
+        return figures
+    texts = [
+        " ".join([*map(str, row), *language_named(str(row[0])).also]).casefold()
+        for row in figures[["language", "code", "script"]].itertuples(index=False, name=None)
+    ]
+    return figures[[all(word in text for word in wanted) for text in texts]]
+
+
+def language_totals(figures: pd.DataFrame, published: Totals | None) -> dict[str, str]:
+    """Return the totals in words; the published ones where they are given, for the frame's counts are partly estimates."""
+    if published is not None:
+        rows, original, again = published.rows, published.original, published.re_annotated
+    else:
+        rows, original, again = (int(figures[name].sum()) for name in ("rows", "original", "re_annotated"))
+    totals = {"Languages": f"{len(figures):,}", "Rows": f"{rows:,}"}
+    if original or again:
+        totals |= {"Original": f"{original:,}", "Re-annotated": f"{again:,}"}
+    return totals | {"Scripts": f"{figures['script'].replace('', pd.NA).nunique():,}"}
+
+
+def language_facts(figures: pd.DataFrame, language: str) -> pd.DataFrame:
+    """Return what is known of one language, a fact a row: columns `what`, `value` (text)."""
+    row = languages(figures[figures["language"] == language]).iloc[0]
+    facts = {
+        str(name): f"{value:,}" if isinstance(value, (int, float)) else str(value)
+        for name, value in row.items()
+        if not pd.isna(value) and str(value)
+    }
+    return pd.DataFrame({"what": list(facts), "value": [value.removesuffix(".0") for value in facts.values()]})
+
+
+def selected(selection: Selection) -> pd.DataFrame:
+    """Return where the rows went, for `charts.reasons` and as a table: columns `label`, `rows`, `kept`."""
+    rows = [("become prompts", len(selection.prompts), True)]
+    rows += [(EXPLAINED[Reason(reason)], n, False) for reason, n in selection.counts().items()]
+    return pd.DataFrame(rows, columns=["label", "rows", "kept"])
+
+
+def not_selected(selection: Selection, reason: str, *, at_most: int = 200) -> pd.DataFrame:
+    """Return the first rows left out under a reason, in words."""
+    rows = [(each.text, each.detail) for each in selection.exclusions if each.reason == reason][:at_most]
+    return pd.DataFrame(rows, columns=["prompt", "detail"])
+
+
+def examples(rows: pd.DataFrame, *, seed: int, n: int = 3) -> list[tuple[str, str]]:
+    """Return prompts with their human answers, drawn with the seed."""
+    drawn = rows.sample(n=min(n, len(rows)), random_state=seed)
+    return list(drawn[["inputs", "targets"]].itertuples(index=False, name=None))
+
+
+def failures(failed: pd.DataFrame, prompts: Mapping[str, str]) -> pd.DataFrame:
+    """Show failed requests, newest first. `failed`: as `Store.failures`; `prompts`: id to text."""
+    shown = pd.DataFrame(
+        {
+            "reason": failed["error"].map(lambda reason: FAILURES.get(reason, reason)),
+            "prompt": failed["prompt_id"].map(lambda prompt: prompts.get(prompt, "")),
+            "model": failed["model"],
+            "in the server's words": failed["detail"],
+            "tries": failed["attempts"],
+            "last tried (UTC)": failed["at"].str[:16].str.replace("T", " "),
+        }
+    )
+    return shown.iloc[::-1].reset_index(drop=True)
+
+
+def answers(by_model: pd.DataFrame) -> pd.DataFrame:
+    """Show what each model has answered. `by_model`: as `generate.by_model`."""
+    return pd.DataFrame(
+        {
+            "model": by_model["model"],
+            "answers": by_model["answers"],
+            "cut short": by_model["truncated"],
+            "tokens an answer": by_model["tokens_out"].round(),
+            "US dollars": by_model["cost_usd"].round(4),
+        }
+    )

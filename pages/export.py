@@ -56,7 +56,8 @@ def _show_counts(contents: Contents) -> None:
             st.write("None is: every pair became a preference.")
         else:
             st.dataframe(left_out, hide_index=True)
-            widgets.link("curate", "Open these pairs on the Curate page")
+            if st.button("Open these pairs on the Curate page"):
+                widgets.go_to("curate")
 
 
 def _choose_formats(contents: Contents) -> list[Format]:
@@ -65,7 +66,7 @@ def _choose_formats(contents: Contents) -> list[Format]:
     chosen = st.multiselect("Formats", list(Format), default=[Format.DPO, Format.ORPO], format_func=lambda kind: kind.upper())
     formats = [kind for kind in Format if kind in chosen]
     if formats:
-        st.dataframe(tables.formats(contents.splits, formats, WHAT_FORMATS_HOLD), hide_index=True)
+        st.dataframe(tables.release_formats(contents.splits, formats, WHAT_FORMATS_HOLD), hide_index=True)
     else:
         st.info("Choose at least one format.")
     return formats
@@ -115,7 +116,7 @@ def _show_releases(releases: list[Release]) -> None:
     release = st.selectbox("Release", releases, format_func=lambda each: each.name)
     folder = Path(release.directory)
     if not folder.is_dir():
-        st.warning("The folder of this release is no longer where it was written. Write it again above: the name will be the same.")
+        st.warning("The folder of this release is no longer where it was written. Put it back, or write the release again.")
         st.code(release.directory, language=None)
         return
     files = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+import pandas as pd
 import streamlit as st
 
 from dashboard import charts, services, tables, widgets
@@ -17,58 +18,62 @@ def page() -> None:
         return
     votes, pairs = services.votes(project.name), services.pairs(project.name)
     if pairs.empty:
-        widgets.empty_state(
-            "There is nothing to vote on yet: each prompt needs a second answer.", next_page="generate", label="Generate answers"
-        )
+        message = "There is nothing to vote on yet: each prompt needs a second answer."
+        widgets.empty_state(message, next_page="generate", label="Generate answers")
         return
-    missing = progress.votes_wanted_still(pairs, votes_wanted=project.votes_wanted)
     now = datetime.now(UTC)
-    forecast = progress.forecast(votes, votes_missing=missing, now=now)
-    st.subheader("When will the votes be in?", anchor=False)
-    st.write(forecast.sentence)
-    _next_step(missing)
-    _show_funnel(project)
+    missing = progress.votes_wanted_still(pairs, votes_wanted=project.votes_wanted)
+    _show_forecast(progress.forecast(votes, votes_missing=missing, now=now))
+    _show_funnel(project, pairs)
     if votes.empty:
         return
-    _show_days(progress.votes_per_day(votes), missing)
+    _show_days(progress.votes_per_day(votes), goal=progress.goal(votes, votes_missing=missing))
     st.subheader("Who is voting?", anchor=False)
     st.dataframe(tables.annotators(progress.by_annotator(votes, now=now)), hide_index=True)
 
 
-def _next_step(missing: int) -> None:
-    if missing:
-        label, page_noun = "Open the voting page", "annotate"
+def _show_forecast(forecast: progress.Forecast) -> None:
+    """When it will be done, and the page to go to next."""
+    st.subheader("When will the votes be in?", anchor=False)
+    st.write(widgets.plain(forecast.sentence))
+    if forecast.votes_missing:
+        noun, label = "annotate", "Open the voting page"
     else:
-        label, page_noun = "See whether the votes agree", "agreement"
+        noun, label = "agreement", "See whether the votes agree"
     if st.button(label, type="primary"):
-        widgets.go_to(page_noun)
+        widgets.go_to(noun)
 
 
-def _show_funnel(project: Project) -> None:
+def _show_funnel(project: Project, pairs: pd.DataFrame) -> None:
     """The stages from prompt to release, as bars and as numbers."""
     st.subheader("How much is at each stage?", anchor=False)
-    status = services.project_status(project.name)
+    status, releases = services.project_status(project.name), services.studio().store.releases(project.name)
     stages = progress.funnel(
         prompts=status.prompts,
         responses=status.responses,
-        pairs=services.pairs(project.name),
+        pairs=pairs,
         votes_wanted=project.votes_wanted,
         preferences=status.preferences,
-        exported=services.exported_rows(project.name),
+        exported=releases[0].rows if releases else 0,
     )
     left, right = st.columns([3, 2])
-    left.plotly_chart(charts.funnel(stages), config=charts.PLAIN, alt="Bars: rows at each stage; the table beside holds the numbers.")
+    with left:
+        widgets.chart(charts.funnel(stages), key="stages")
     right.dataframe(tables.stages(stages), hide_index=True)
 
 
-def _show_days(daily: "progress.pd.DataFrame", missing: int) -> None:
+def _show_days(daily: pd.DataFrame, *, goal: int) -> None:
     """Votes per day and in total, as charts and as numbers."""
     st.subheader("How many votes come in?", anchor=False)
+    if daily.empty:
+        st.write("Only skips so far: no vote counts yet.")
+        return
     left, right = st.columns(2)
-    left.plotly_chart(charts.votes_per_day(daily), config=charts.PLAIN, alt="Bars: votes of each day; the table below holds the numbers.")
-    goal = int(daily["votes"].sum()) + missing
-    right.plotly_chart(charts.votes_in_total(daily, goal=goal), config=charts.PLAIN, alt="Line: votes so far against the goal.")
-    with st.expander("The numbers day by day"):
+    with left:
+        widgets.chart(charts.votes_per_day(daily), key="votes-per-day")
+    with right:
+        widgets.chart(charts.votes_in_total(daily, goal=goal), key="votes-in-total")
+    with st.expander("The numbers, day by day"):
         st.dataframe(tables.days(daily), hide_index=True)
 
 

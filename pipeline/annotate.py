@@ -152,7 +152,7 @@ def make_pairs(prompts: Iterable[Prompt], responses: Iterable[Response]) -> tupl
             if one.text == other.text:
                 exclusions.append(_identical(other))
             else:
-                pairs.append(make_pair(prompt.id, one.id, other.id, position=prompt.position))
+                pairs.append(make_pair(one, other, position=prompt.position))
     return pairs, exclusions
 
 
@@ -194,7 +194,7 @@ def read_study(path: Path, *, language: str, now: datetime) -> Study:
             # The same source gave the same text twice: a vote could not name which.
             exclusions.setdefault(one.id, _identical(one))
             continue
-        pair = make_pair(prompt.id, one.id, other.id, position=len(pairs))
+        pair = make_pair(one, other, position=len(pairs))
         pairs.setdefault(pair.id, pair)
         votes.append(_study_vote(row, pair, one, other, version=versions[row["annotator"], pair.id], at=at))
         versions[row["annotator"], pair.id] += 1
@@ -254,9 +254,10 @@ def _check_row(row: object) -> dict[str, str]:
 
 def _text(name: str, value: object) -> str:
     """Return the value as text that every database can hold."""
-    text = "" if value is None else value
-    if not isinstance(text, str):
+    if isinstance(value, Mapping | list):
         raise ValueError(f"{name} is not text")
+    # Tables turn the answers "5" and "true" into a number and a boolean on their way to JSON.
+    text = value if isinstance(value, str) else "" if value is None else json.dumps(value)
     if "\0" in text or any("\ud800" <= char <= "\udfff" for char in text):
         raise ValueError(f"{name} holds a character that is not text")
     return text

@@ -33,6 +33,7 @@ COEFFICIENTS = {
     "percent": "Same choice (share of annotator pairs)",
     "krippendorff_nominal": "Krippendorff's alpha",
     "gwet_ac1": "Gwet's AC1",
+    "with_others": "Same as most of the others (share)",
     "fleiss": "Fleiss' kappa",
     "cohen_mean": "Cohen's kappa, mean over annotator pairs",
     "krippendorff_ordinal": "Krippendorff's alpha, ordinal",
@@ -100,7 +101,7 @@ def block(text: str) -> str:
     """Return text from outside as a code block that it cannot break out of."""
     longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
-    return f"{fence}text\n{text}\n{fence}"
+    return f"{fence}text\n{text.rstrip()}\n{fence}"
 
 
 def _n(number: int) -> str:
@@ -156,8 +157,9 @@ def _how_it_was_made(project: Project, facts: CardFacts) -> list[str]:
         "## How it was made",
         f"- Prompts and human responses: {inline(source)}, revision {inline(project.revision)}\n"
         f"- Models that wrote responses: {models}\n"
-        f"- Votes wanted on each pair: {project.votes_wanted}; annotators did not see who wrote a response, and the order"
-        " was drawn anew for each annotator and pair",
+        f"- Votes wanted on each pair: {project.votes_wanted}\n"
+        "- Annotators of the studio do not see who wrote a response, and the order is drawn for each annotator and pair; a"
+        " study that was brought in from elsewhere had conditions of its own",
         *([_table(("Rule of curation", "Value"), rules)] if rules else []),
     ]
     for title, text in (("Guidelines for annotators", facts.guidelines), ("System prompt of the models", facts.system_prompt)):
@@ -171,15 +173,23 @@ def _agreement(agreement: Mapping[str, object]) -> list[str]:
     if not isinstance(coefficients, Mapping) or not coefficients:
         return ["## Agreement", "Agreement was not measured."]
     rows = [
-        (title, _figure(found.get("value")), _interval(found), _n(int(found.get("n") or 0)), inline(str(found.get("why") or "")))
+        (
+            title,
+            _figure(found.get("value")),
+            _interval(found.get("low"), found.get("high")),
+            _interval(found.get("wide_low"), found.get("wide_high")),
+            _n(int(found.get("n") or 0)),
+            inline(str(found.get("why") or "")),
+        )
         for name, title in COEFFICIENTS.items()
         if isinstance(found := coefficients.get(name), Mapping)
     ]
     return [
         "## Agreement",
-        _table(("Measure", "Value", "95% interval", "n", "Note"), rows),
-        "Measured over all votes of the project, not only those inside this release. The share of equal choices looks high"
-        " when one choice dominates, and alpha looks low then; read them together.",
+        _table(("Measure", "Value", "95%, other pairs", "95%, other annotators", "n", "Note"), rows),
+        "The first interval says how far the value would move with other pairs and the same people, the second with other"
+        " people as well. Measured over all votes of the project, not only those inside this release. The share of equal"
+        " choices looks high when one choice dominates, and alpha looks low then; read them together.",
     ]
 
 
@@ -187,10 +197,8 @@ def _figure(value: object) -> str:
     return f"{value:.3f}" if isinstance(value, int | float) else "not defined"
 
 
-def _interval(found: Mapping[str, object]) -> str:
-    if found.get("low") is None or found.get("high") is None:
-        return "none"
-    return f"{_figure(found['low'])} to {_figure(found['high'])}"
+def _interval(low: object, high: object) -> str:
+    return "none" if low is None or high is None else f"{_figure(low)} to {_figure(high)}"
 
 
 def _chosen_and_left_out(facts: CardFacts) -> list[str]:

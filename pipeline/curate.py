@@ -1,7 +1,8 @@
 """Curate: which pairs go into the dataset, and why not the others?
 
 Comes in: the consensus on each pair, the pairs with their texts, and the rules. Goes out: preferences (prompt, chosen,
-rejected), and every other pair under exactly one reason: preferences + excluded == pairs. It changes nothing.
+rejected), and every other pair under exactly one reason: preferences + excluded == pairs. It changes nothing. Whether
+a text can be trained on is not asked here: people may rightly prefer an answer to an empty one; the export decides.
 """
 
 from collections.abc import Mapping
@@ -14,8 +15,6 @@ from pipeline.errors import SettingsError
 from pipeline.records import HUMAN, Choice
 
 REASONS: Mapping[str, str] = {
-    "empty": "the prompt or a response is empty",
-    "identical": "both responses are the same text",
     "no_votes": "nobody has voted yet",
     "too_few_votes": "fewer votes than the rules ask for",
     "no_consensus": "the votes do not decide",
@@ -145,11 +144,8 @@ def _winners(judged: pd.DataFrame, rules: Rules) -> pd.Series:
 
 def _reasons(judged: pd.DataFrame, winner: pd.Series, rules: Rules) -> pd.Series:
     """The first reason that holds of each pair, the empty string where none does."""
-    blank = [judged[column].str.strip() == "" for column in ("prompt", "first", "second")]
     by_votes = rules.method == "majority"
     holds = {
-        "empty": blank[0] | blank[1] | blank[2],
-        "identical": judged["first"].str.strip() == judged["second"].str.strip(),
         "no_votes": judged["n_votes"] == 0,
         "too_few_votes": judged["n_votes"] < rules.min_votes,
         "no_consensus": judged["outcome"] == "none",

@@ -72,7 +72,7 @@ class Contents:
 
     def preview(self, kind: Format, *, limit: int = 5) -> list[Row]:
         """Return the first rows of a format exactly as they will be written."""
-        frames = (frame.head(limit) for (each, _), frame in self.frames.items() if each is kind)
+        frames = (frame.head(limit) for (each, _), frame in self.frames.items() if each == kind)
         return list(islice((row for frame in frames for row in to_rows(kind, frame)), limit))
 
 
@@ -102,7 +102,7 @@ class ExportResult:
 
     def as_json(self) -> dict[str, object]:
         """Return the document that the command line prints."""
-        return asdict(self)
+        return asdict(self) | {"files": [asdict(file) for file in self.files]}
 
 
 def gather(
@@ -228,8 +228,10 @@ def _sft(kept: pd.DataFrame, votes: pd.DataFrame) -> tuple[pd.DataFrame, Counter
     """One row per winning answer; the newest edit by an annotator who chose that answer takes its place."""
     edits = votes[votes["edited"].fillna("").str.strip() != ""].sort_values(["at", "annotator"])
     edits = edits[edits["choice"] == edits["pair_id"].map(kept.set_index("pair_id")["winner"])]
-    newest = kept["pair_id"].map(edits.drop_duplicates("pair_id", keep="last").set_index("pair_id")["edited"])
-    frame = kept.assign(completion=newest.fillna(kept["chosen"]), source=kept["chosen_source"], edited=newest.notna())
+    newest = kept["pair_id"].map(edits.drop_duplicates("pair_id", keep="last").set_index("pair_id")["edited"]).astype(object)
+    frame = kept.assign(
+        completion=newest.where(newest.notna(), kept["chosen"]), source=kept["chosen_source"], edited=newest.notna()
+    )
     frame, left_out = _without_broken(frame, ("prompt", "completion"))
     repeated = frame.duplicated(["prompt_id", "completion"])
     left_out["same_answer"] = int(repeated.sum())
@@ -354,7 +356,7 @@ def _write_files(folder: Path, contents: Contents) -> Iterator[ReleaseFile]:
             if twin is not kind:
                 shutil.copyfile(folder / twin / path.name, folder / path)
             digest = release.flush_file(folder / path)
-            yield ReleaseFile(path=path.as_posix(), format=kind, split=split, rows=len(frame), sha256=digest)
+            yield ReleaseFile(path=path.as_posix(), format=str(kind), split=str(split), rows=len(frame), sha256=digest)
 
 
 def _write_part(parquet: Path, jsonl: Path, kind: Format, frame: pd.DataFrame) -> None:

@@ -171,6 +171,31 @@ def make_response(request: Request) -> Response:
     )
 
 
+def by_model(responses: pd.DataFrame) -> pd.DataFrame:
+    """Return what each model has answered.
+
+    Args:
+        responses: As `Store.responses`.
+
+    Returns:
+        Columns `model, answers, truncated` (cut at the longest length), `tokens_out` (mean, where counted) and
+        `cost_usd` (missing where no price was given), most answers first.
+    """
+    made = responses[responses["source"] != HUMAN]
+    made = made.assign(
+        is_cut=made["finish_reason"] == "length",
+        tokens_out=pd.to_numeric(made["tokens_out"]).where(lambda tokens: tokens > 0),
+        cost_usd=pd.to_numeric(made["cost_usd"]),
+    )
+    told = made.groupby("source", sort=True).agg(
+        answers=("id", "size"),
+        truncated=("is_cut", "sum"),
+        tokens_out=("tokens_out", "mean"),
+        cost_usd=("cost_usd", lambda costs: costs.sum(min_count=1)),
+    )
+    return told.rename_axis("model").reset_index().sort_values("answers", ascending=False, kind="stable", ignore_index=True)
+
+
 def rough_tokens(text: str) -> tuple[int, int]:
     """Return how many tokens a text may be, at least and at most; a rule of thumb, for no tokenizer is at hand."""
     size = len(text.encode("utf-8", "surrogatepass"))

@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -157,6 +158,25 @@ def _process(job: Job) -> psutil.Process | None:
         return process if is_same and process.status() != psutil.STATUS_ZOMBIE else None
     except psutil.Error:
         return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How fast a job goes: share done (0-1), items a minute, seconds left; None where it cannot be told yet."""
+
+    done_share: float
+    per_minute: float | None
+    seconds_left: float | None
+
+
+def pace(job: Job, *, now: datetime) -> Pace:
+    """Return how fast a job has gone so far, its start included."""
+    share = job.done / job.total if job.total else 0.0
+    elapsed_s = (now - datetime.fromisoformat(job.started_at)).total_seconds()
+    if not job.done or elapsed_s <= 0:
+        return Pace(done_share=share, per_minute=None, seconds_left=None)
+    per_second = job.done / elapsed_s
+    return Pace(done_share=min(1.0, share), per_minute=60 * per_second, seconds_left=max(0, job.total - job.done) / per_second)
 
 
 def stop(store: JobStore, job: Job, *, grace_s: float | None = None) -> Job:

@@ -4,6 +4,7 @@ Each pair is shown to the judge in both orders, one Judgement row each; a judge 
 says a tie. Asks item by item and never again for a verdict that is stored.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial

@@ -69,6 +69,11 @@ class Totals:
     file_bytes: int
     file_sha256: str
 
+    @property
+    def file_megabytes(self) -> int:
+        """The size of the download, in millions of bytes."""
+        return round(self.file_bytes / 1e6)
+
 
 def _facts(name: str) -> str:
     return resources.files("pipeline").joinpath("facts", name).read_text(encoding="utf-8")
@@ -168,11 +173,12 @@ def language_named(name: str, code: str = "") -> Language:
     return by_name.get(name) or Language(name=name, code=code)
 
 
-def system_prompt(name: str) -> str:
-    """Return what a model is told by default: answer in the language of this name, unless the prompt asks for another.
+def system_prompt(language: Language) -> str:
+    """Return what a model is told by default: answer in this language, unless the prompt asks for another.
 
     It is written in the language itself where the project has such a text, else in English.
     """
+    name = language.name
     english = f"You are a helpful assistant. Answer in {name}, unless the prompt asks for another language. Be clear and correct."
     return _system_prompts().get(name, english)
 

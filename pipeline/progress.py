@@ -54,6 +54,11 @@ def votes_wanted_still(pairs: pd.DataFrame, *, votes_wanted: int) -> int:
     return int((votes_wanted - pairs["n_votes"]).clip(lower=0).sum())
 
 
+def goal(votes: pd.DataFrame, *, votes_missing: int) -> int:
+    """Return the number of votes at which every pair has as many as wanted. `votes`: column `choice`."""
+    return int((votes["choice"] != Choice.SKIP).sum()) + votes_missing
+
+
 def votes_per_day(votes: pd.DataFrame) -> pd.DataFrame:
     """Return columns `day` (date), `votes`, `total` so far; days without votes stand between, with 0.
 

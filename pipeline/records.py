@@ -147,7 +147,10 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
-    """Two Responses to one Prompt in canonical order: `first_id` sorts before `second_id`."""
+    """Two Responses to one Prompt in canonical order: the human one first, else by source, then by id.
+
+    So a label means the same on every pair, and chance agreement is measured against how often each source is preferred.
+    """
 
     id: str
     prompt_id: str
@@ -245,8 +248,8 @@ def response_id(prompt: str, source: str, text: str) -> str:
     return content_id("response", prompt, source, text)
 
 
-def make_pair(prompt: str, one_id: str, other_id: str, *, position: int = 0) -> Pair:
-    """Return the Pair of two responses, in canonical order whichever way round they come."""
-    first_id, second_id = sorted((one_id, other_id))
-    pair_id = content_id("pair", prompt, first_id, second_id)
-    return Pair(id=pair_id, prompt_id=prompt, first_id=first_id, second_id=second_id, position=position)
+def make_pair(one: Response, other: Response, *, position: int = 0) -> Pair:
+    """Return the Pair of two responses to one prompt, in canonical order whichever way round they come."""
+    first, second = sorted((one, other), key=lambda response: (response.source != HUMAN, response.source, response.id))
+    pair_id = content_id("pair", one.prompt_id, *sorted((one.id, other.id)))
+    return Pair(id=pair_id, prompt_id=one.prompt_id, first_id=first.id, second_id=second.id, position=position)

@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 from pipeline.errors import EndpointError, GenerationError, PipelineError
 from pipeline.ports import Answer, FailureReason, RequestStore
@@ -92,8 +93,14 @@ def check_terms(endpoint: Endpoint) -> None:
     """Refuse terms that make no sense.
 
     Raises:
-        GenerationError: A budget without both prices, or a number that is negative, infinite or not a number.
+        GenerationError: A budget without both prices, a number that is negative, infinite or not a number, or an
+            address that holds a password.
     """
+    if urlsplit(endpoint.base_url).password or urlsplit(endpoint.base_url).username:
+        raise GenerationError(
+            "The address holds a name or password, which would be written down with the run.",
+            hint="Leave it out of the address; put the key in an environment variable and name that with --api-key-env.",
+        )
     amounts = (endpoint.budget_usd, endpoint.price_in, endpoint.price_out)
     if endpoint.concurrency < 1 or any(amount is not None and not 0 <= amount < math.inf for amount in amounts):
         raise GenerationError(
@@ -169,6 +176,8 @@ class _Run:
         self.tally.seconds = time.monotonic() - started
         if self.tally.done >= self.total:
             self.tally.ended_early = ""
+        elif self.should_stop():
+            self.tally.ended_early = "Stopped on request."
         self.on_progress(self.tally)
         for outcome in outcomes:
             if isinstance(outcome, Exception):
@@ -183,7 +192,6 @@ class _Run:
         """Once a stop is asked for, give the answers under way some time, then let go of them."""
         while not self.should_stop():
             await asyncio.sleep(0.1)
-        self.tally.ended_early = self.tally.ended_early or "Stopped on request."
         await asyncio.sleep(DRAIN_S)
         for worker in workers:
             worker.cancel()

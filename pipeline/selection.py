@@ -51,7 +51,7 @@ EXPLAINED = {
 class SelectionRules:
     """Which rows to take. Lengths are in characters; a maximum of None has no end; `annotation_types` None takes all."""
 
-    annotation_types: frozenset[str] | None = None
+    annotation_types: tuple[str, ...] | None = None
     min_prompt_chars: int = 1
     max_prompt_chars: int | None = None
     min_answer_chars: int = 1

@@ -75,6 +75,12 @@ def fill_codes(languages: Sequence[str], codes: Sequence[str], known: Mapping[st
     return [code or known.get(language, "") for language, code in zip(languages, codes, strict=True)]
 
 
+def file_stamp(spec: str) -> str:
+    """Return what changes when the file at a path does, without reading it; empty where there is none."""
+    path = Path(spec).expanduser()
+    return f"{path.stat().st_mtime_ns}-{path.stat().st_size}" if path.is_file() else ""
+
+
 def nothing_there(where: str) -> SourceError:
     """Return the error for a source without a single row."""
     return SourceError(f"{where} holds no rows.", hint="Choose a file with at least one row below its column names.")

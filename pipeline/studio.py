@@ -99,11 +99,21 @@ class Studio:
             progress=progress,
         )
 
+    def hub_is_downloaded(self) -> bool:
+        """Return whether the hub's rows are in the workspace already."""
+        return parquet.hub_is_downloaded(self.settings.workspace)
+
+    def language_rows(self, opened: Source, language: str) -> pd.DataFrame:
+        """Return the rows of one language of a source, as `parquet.language_rows`."""
+        return parquet.language_rows(opened, language)
+
+    def language_figures(self, opened: Source | None) -> pd.DataFrame:
+        """Return one row per language of an open source, or the published figures for None."""
+        return languages.published() if opened is None else parquet.summary(opened)
+
     def languages(self, spec: str | None, *, progress: Progress | None = None) -> pd.DataFrame:
         """Return one row per language of a source, or the published figures when `spec` is None."""
-        if spec is None:
-            return languages.published()
-        return parquet.summary(self.open_source(spec, progress=progress))
+        return self.language_figures(None if spec is None else self.open_source(spec, progress=progress))
 
     def new_project(
         self,

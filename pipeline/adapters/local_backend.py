@@ -19,7 +19,7 @@ from pipeline.adapters import schema
 from pipeline.adapters.store import Store
 from pipeline.annotate import Card, order
 from pipeline.errors import StaleCardError
-from pipeline.records import Choice, DocumentKind, Pair, Vote
+from pipeline.records import Choice, Pair, Vote
 
 LEASE_S = 1800
 
@@ -29,11 +29,14 @@ _MAY_TAKE = """
     AND pairs.n_votes + (
         SELECT count(*) FROM claims WHERE claims.project = :project AND claims.pair_id = pairs.id
         AND claims.annotator <> :annotator AND claims.expires_at > :now
-    ) < :wanted
+    ) < (SELECT votes_wanted FROM projects WHERE name = :project)
 """
 _HELD = sa.text(f"""
-    SELECT pairs.id FROM claims JOIN pairs ON pairs.project = claims.project AND pairs.id = claims.pair_id
-    WHERE claims.project = :project AND claims.annotator = :annotator AND claims.expires_at > :now AND {_MAY_TAKE}
+    SELECT projects.votes_wanted, (
+        SELECT pairs.id FROM claims JOIN pairs ON pairs.project = claims.project AND pairs.id = claims.pair_id
+        WHERE claims.project = :project AND claims.annotator = :annotator AND claims.expires_at > :now AND {_MAY_TAKE}
+        LIMIT 1
+    ) AS pair_id FROM projects WHERE projects.name = :project
 """)  # noqa: S608 - put together from constants of this file
 _OPEN = sa.text(f"""
     SELECT pairs.id FROM pairs WHERE pairs.project = :project AND pairs.n_votes = :n_votes AND {_MAY_TAKE}
@@ -50,15 +53,14 @@ _COUNT_IN = sa.text("""
     ) < (SELECT votes_wanted FROM projects WHERE name = :project)
 """)
 _COUNT_OUT = sa.text("UPDATE pairs SET n_votes = n_votes - 1 WHERE project = :project AND id = :pair_id")
-_TERMS = sa.text("""
-    SELECT votes_wanted, order_key, (
-        SELECT version FROM documents WHERE documents.project = :project AND kind = :kind ORDER BY created_at DESC LIMIT 1
-    ) FROM projects WHERE name = :project
-""")
 _CARD = sa.text("""
     SELECT pairs.prompt_id, pairs.first_id, pairs.second_id, pairs.position,
-        prompts.text AS prompt, one.text AS one, other.text AS other
+        prompts.text AS prompt, one.text AS one, other.text AS other, projects.order_key, (
+            SELECT version FROM documents WHERE documents.project = :project AND kind = 'guidelines'
+            ORDER BY created_at DESC LIMIT 1
+        ) AS guidelines_version
     FROM pairs
+    JOIN projects ON projects.name = pairs.project
     JOIN prompts ON prompts.project = pairs.project AND prompts.id = pairs.prompt_id
     JOIN responses AS one ON one.project = pairs.project AND one.id = pairs.first_id
     JOIN responses AS other ON other.project = pairs.project AND other.id = pairs.second_id
@@ -87,15 +89,6 @@ class Standing:
     left: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Terms:
-    """What a project says about voting at this moment."""
-
-    votes_wanted: int
-    order_key: str
-    guidelines_version: str
-
-
 class LocalBackend:
     """Annotation in the studio's own store. Safe to share between threads; one for each process."""
 
@@ -112,17 +105,15 @@ class LocalBackend:
         the length of the lease.
         """
         with self._writing(project) as connection:
-            terms = _terms(connection, project)
-            if terms is None:
-                return None
-            values = {"project": project, "annotator": annotator, "now": _iso(now), "wanted": terms.votes_wanted}
-            pair_id = connection.execute(_HELD, values).scalar() or _first_open(connection, values, terms.votes_wanted)
+            values = {"project": project, "annotator": annotator, "now": _iso(now)}
+            held = connection.execute(_HELD, values).first()
+            pair_id = held and (held.pair_id or _first_open(connection, values, held.votes_wanted))
             connection.execute(_DROP_CLAIMS, values)
-            if pair_id is None:
+            if not pair_id:
                 return None
-            claim = {"project": project, "pair_id": pair_id, "annotator": annotator, "expires_at": _iso(now + self._lease)}
-            connection.execute(_CLAIM, claim)
-            return _card(connection, terms, project, annotator, pair_id)
+            expires_at = _iso(now + self._lease)
+            connection.execute(_CLAIM, {"project": project, "pair_id": pair_id, "annotator": annotator, "expires_at": expires_at})
+            return _card(connection, project, annotator, pair_id)
 
     def cast(
         self,
@@ -167,12 +158,11 @@ class LocalBackend:
     def last_card(self, project: str, annotator: str) -> Card | None:
         """Return the pair this annotator voted on last, to vote again; None when there is none."""
         with self._store.reading() as connection:
-            terms = _terms(connection, project)
             row = connection.execute(_LAST_VOTE, {"project": project, "annotator": annotator}).mappings().first()
-            if terms is None or row is None:
+            if row is None:
                 return None
             previous = Vote(**{**row, "choice": Choice(row["choice"])})
-            return _card(connection, terms, project, annotator, previous.pair_id, previous)
+            return _card(connection, project, annotator, previous.pair_id, previous)
 
     def progress(self, project: str, annotator: str) -> Standing:
         """Return how many pairs this annotator answered, and how many are left for them."""
@@ -189,13 +179,7 @@ class LocalBackend:
             yield connection
 
 
-def _terms(connection: Connection, project: str) -> _Terms | None:
-    """Return what the project says now, None when there is no such project."""
-    row = connection.execute(_TERMS, {"project": project, "kind": str(DocumentKind.GUIDELINES)}).first()
-    return _Terms(row[0], row[1], row[2] or "") if row else None
-
-
-def _first_open(connection: Connection, values: dict[str, object], wanted: int) -> str | None:
+def _first_open(connection: Connection, values: dict[str, str], wanted: int) -> str | None:
     """Return the pair nearest to complete that the annotator may take: one index look-up for each number of votes."""
     for n_votes in range(wanted - 1, -1, -1):
         pair_id = connection.execute(_OPEN, values | {"n_votes": n_votes}).scalar()
@@ -204,14 +188,12 @@ def _first_open(connection: Connection, values: dict[str, object], wanted: int) 
     return None
 
 
-def _card(
-    connection: Connection, terms: _Terms, project: str, annotator: str, pair_id: str, previous: Vote | None = None
-) -> Card:
+def _card(connection: Connection, project: str, annotator: str, pair_id: str, previous: Vote | None = None) -> Card:
     """Return the pair as this annotator sees it."""
     row = connection.execute(_CARD, {"project": project, "pair_id": pair_id}).one()
     pair = Pair(id=pair_id, prompt_id=row.prompt_id, first_id=row.first_id, second_id=row.second_id, position=row.position)
     texts = {pair.first_id: row.one, pair.second_id: row.other}
-    shown_first_id, shown_second_id = order(terms.order_key, pair, annotator)
+    shown_first_id, shown_second_id = order(row.order_key, pair, annotator)
     return Card(
         project=project,
         annotator=annotator,
@@ -221,7 +203,7 @@ def _card(
         shown_second_id=shown_second_id,
         shown_first=texts[shown_first_id],
         shown_second=texts[shown_second_id],
-        guidelines_version=terms.guidelines_version,
+        guidelines_version=row.guidelines_version or "",
         previous=previous,
     )
 

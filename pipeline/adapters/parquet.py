@@ -82,8 +82,10 @@ def language_rows(opened: Source, language: str) -> pd.DataFrame:
     Raises:
         SourceError: The source has no row in that language; the hint offers names.
     """
-    columns = ", ".join((*source.COLUMNS, source.PROBLEM))
-    rows = _query(f"SELECT {columns} FROM read_parquet(?) WHERE language = ?", opened.path, language)  # noqa: S608 - constants
+    columns = [*source.COLUMNS, source.PROBLEM]
+    with _reading(opened.path):
+        table = pa.parquet.read_table(opened.path, columns=columns, filters=[("language", "=", language)], partitioning=None)
+    rows: pd.DataFrame = table.to_pandas()
     if rows.empty:
         meant = language_in(opened, language)
         raise SourceError(f"“{language}” is not a name in this source.", hint=f"Use the name {meant.name}.")
@@ -213,14 +215,20 @@ def _connection(work: Path | None = None) -> Iterator[duckdb.DuckDBPyConnection]
         connection.close()
 
 
-def _query(sql: str, path: Path, *parameters: str) -> pd.DataFrame:
+def _query(sql: str, path: Path) -> pd.DataFrame:
+    with _reading(path), _connection() as connection:
+        frame: pd.DataFrame = pa.table(connection.sql(sql, params=[_literal(path)])).to_pandas()
+        return frame
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Translate a file of ours that is damaged or gone."""
     try:
-        with _connection() as connection:
-            frame: pd.DataFrame = pa.table(connection.sql(sql, params=[_literal(path), *parameters])).to_pandas()
-            return frame
-    except duckdb.Error as error:
+        yield
+    except (duckdb.Error, pa.ArrowInvalid, OSError) as error:
         raise SourceError(
-            f"The rows kept in {path} cannot be read.", hint="Delete that file; it is made again from its source."
+            f"The rows kept in {path} cannot be read.", hint="Delete that file if it is there; it is made again from its source."
         ) from error
 
 

@@ -202,6 +202,14 @@ class Store(Database):
             .order_by(table.c.created_at, table.c.id)
         )
 
+    def last_responses(self, project: str, source: str, *, count: int) -> list[Response]:
+        """Return the newest responses of a source, newest first."""
+        table = schema.responses
+        query = sa.select(*(column for column in table.c if column.name != "project"))
+        query = query.where(table.c.project == project, table.c.source == source).order_by(table.c.created_at.desc()).limit(count)
+        with self.reading() as connection:
+            return [Response(**row) for row in connection.execute(query).mappings()]
+
     def prompts_without(self, project: str, source: str) -> list[Prompt]:
         """Return the prompts that have no response of this source yet, by position."""
         answered = sa.select(schema.responses.c.prompt_id).where(

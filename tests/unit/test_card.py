@@ -17,7 +17,15 @@ AGREEMENT = {
     "annotators": 7,
     "coefficients": {
         "percent": {"value": 0.725, "low": 0.7, "high": 0.75, "n": 1200, "why": ""},
-        "krippendorff_nominal": {"value": 0.157, "low": 0.1, "high": 0.21, "n": 1200, "why": ""},
+        "krippendorff_nominal": {
+            "value": 0.157,
+            "low": 0.1,
+            "high": 0.21,
+            "wide_low": 0.05,
+            "wide_high": 0.3,
+            "n": 1200,
+            "why": "",
+        },
         "gwet_ac1": {"value": None, "low": None, "high": None, "n": 0, "why": "no pair has two votes"},
     },
 }
@@ -61,8 +69,8 @@ def test_a_language_without_a_two_letter_code_keeps_its_three_letters():
 
 def test_numbers_stand_with_their_n_and_interval_and_an_undefined_one_says_why():
     text = card(project(), facts(agreement=AGREEMENT))
-    assert "| Krippendorff's alpha | 0.157 | 0.100 to 0.210 | 1,200 |  |" in text
-    assert "| Gwet's AC1 | not defined | none | 0 | no pair has two votes |" in text
+    assert "| Krippendorff's alpha | 0.157 | 0.100 to 0.210 | 0.050 to 0.300 | 1,200 |  |" in text
+    assert "| Gwet's AC1 | not defined | none | none | 0 | no pair has two votes |" in text
     assert "Agreement was not measured." in card(project(), facts())
 
 

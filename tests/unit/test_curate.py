@@ -62,13 +62,9 @@ def test_a_tie_may_go_to_the_one_human_response():
     assert reasons(found) == {"p2": "tie", "p3": "tie"}
 
 
-def test_empty_and_identical_sides_are_left_out_whatever_the_votes_say():
-    table = pairs(
-        ("p1", "q", "", "text", "m", "human"),
-        ("p2", " \n", "one", "two", "m", "human"),
-        ("p3", "q", "same", "same ", "m", "human"),
-    )
-    assert reasons(curated(Rules(), "fff", "fff", "fff", on=table)) == {"p1": "empty", "p2": "empty", "p3": "identical"}
+def test_what_people_preferred_to_an_empty_answer_is_a_preference():
+    found = curated(Rules(), "fff", on=pairs(("p1", "q", "an answer", "", "human", "m")))
+    assert found.preferences["rejected"].tolist() == [""]
 
 
 def test_the_details_hold_the_numbers_behind_a_reason():

@@ -36,10 +36,10 @@ class Study:
         asked = prompt_id("Dutch", prompt)
         texts = {HUMAN: human, "model-x": model}
         ids = {source: response_id(asked, source, text) for source, text in texts.items()}
-        pair = make_pair(asked, ids[HUMAN], ids["model-x"])
+        responses = [Response(id=ids[source], prompt_id=asked, source=source, text=text) for source, text in texts.items()]
+        pair = make_pair(*responses)
         sides = {HUMAN: ids[HUMAN] == pair.first_id, "model": ids["model-x"] == pair.first_id}
         self.store.add_prompts(PROJECT.name, [Prompt(id=asked, text=prompt)])
-        responses = [Response(id=ids[source], prompt_id=asked, source=source, text=text) for source, text in texts.items()]
         self.store.add_responses(PROJECT.name, responses)
         self.store.add_pairs(PROJECT.name, [pair])
         votes = [
@@ -134,7 +134,8 @@ def test_kto_leaves_out_an_answer_that_won_once_and_lost_once(study):
     small(study)
     asked = prompt_id("Dutch", "Wat is kaas?")
     other = Response(id="zz", prompt_id=asked, source="model-y", text="Gestremde melk.")
-    pair = make_pair(asked, response_id(asked, HUMAN, "Zuivel."), other.id)
+    human = Response(id=response_id(asked, HUMAN, "Zuivel."), prompt_id=asked, source=HUMAN, text="Zuivel.")
+    pair = make_pair(human, other)
     study.store.add_responses(PROJECT.name, [other])
     study.store.add_pairs(PROJECT.name, [pair])
     choice = Choice.FIRST if pair.first_id == other.id else Choice.SECOND
@@ -325,6 +326,21 @@ def test_an_empty_project_says_what_to_do_first(study, tmp_path):
         write(study.gather("dpo", "kto"), tmp_path / "releases")
     assert "Annotate" in refused.value.hint
     assert not (tmp_path / "releases").exists()
+
+
+def test_a_project_of_bad_answers_alone_still_gives_what_can_be_learnt_from_it(study, tmp_path):
+    study.add("Wie ben jij?", "Nee.", "Niks.", [("ana", "both_bad"), ("ben", "both_bad")])
+    contents = study.gather()
+    assert contents.splits == {"kto": {"train": 2}, "votes": {"train": 2}}
+    assert contents.excluded == {"both_bad": 1}
+    assert write(contents, tmp_path).preferences == 0
+
+
+def test_one_answer_of_a_megabyte_is_one_row(study, tmp_path):
+    study.add("Vertel alles.", "kaas " * 200_000, "Nee.", [("ana", "human"), ("ben", "human")])
+    result = write(study.gather("dpo"), tmp_path)
+    row = pq.read_table(result.files[0].path).to_pylist()[0]
+    assert len(row["chosen"][0]["content"]) == 1_000_000
 
 
 def test_an_unknown_format_is_named_and_the_known_ones_offered():

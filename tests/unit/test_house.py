@@ -22,12 +22,3 @@ def test_requirements_are_exported_from_the_lock_file():
     result = run(str(BIN / "uv"), *export.split())
     assert result.returncode == 0, result.stderr
     assert result.stdout == (ROOT / "requirements.txt").read_text(), "run `make lock`"
-
-
-def test_the_help_of_every_command_reads_as_a_sentence():
-    result = run(sys.executable, "-m", "pipeline", "--help")
-    assert result.returncode == 0
-    for command in ("languages", "new", "generate", "judge", "import-responses", "import-votes", "push", "pull", "status"):
-        assert f"\n    {command} " in result.stdout
-    for command in ("agreement", "curate", "export", "demo"):
-        assert f"\n    {command} " in result.stdout

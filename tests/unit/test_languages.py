@@ -95,7 +95,7 @@ def test_every_language_has_a_system_prompt_and_most_in_their_own_words():
     english = find_language("English")
     own = 0
     for language in languages.LANGUAGES:
-        prompt = languages.system_prompt(language.name)
+        prompt = languages.system_prompt(language)
         assert len(prompt) > 20
         if language is english or not prompt.startswith("You are"):
             own += 1

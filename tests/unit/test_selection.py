@@ -55,7 +55,7 @@ def test_every_row_is_a_prompt_or_is_counted_under_one_reason():
             frame(("Of another kind, this prompt", "An answer"), kind="re-annotations"),
         ]
     )
-    chosen = select(rows, min_prompt_chars=3, max_prompt_chars=100, annotation_types=frozenset({"original-annotations"}))
+    chosen = select(rows, min_prompt_chars=3, max_prompt_chars=100, annotation_types=("original-annotations",))
     assert chosen.counts() == {
         "not_text": 1,
         "empty_prompt": 1,

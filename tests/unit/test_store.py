@@ -44,7 +44,7 @@ def fill(store: Store) -> str:
         Response(id=response_id("p1", source, source), prompt_id="p1", source=source, text=source) for source in (HUMAN, "m")
     )
     store.add_responses("dutch", [human, model])
-    pair = make_pair("p1", human.id, model.id)
+    pair = make_pair(human, model)
     store.add_pairs("dutch", [pair])
     return pair.id
 

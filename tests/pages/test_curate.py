@@ -1,0 +1,69 @@
+import pytest
+
+from tests.pages.judging import HOSTILE, NAME, add_project, open_page, shown, workspace_of
+
+
+@pytest.fixture
+def studio(tmp_path):
+    with workspace_of(tmp_path / "workspace") as opened:
+        yield opened
+
+
+def outcome(app):
+    return next(metric.value for metric in app.metric)
+
+
+def test_curate_shows_what_the_rules_keep_and_every_reason(studio):
+    add_project(studio, "hhh", "mm", "h", "hm", "tt", "bb", "...")
+    app = open_page("curate")
+    assert app.title[0].value == "Which pairs go into the dataset?"
+    assert outcome(app) == "2 of 7"
+    reasons = app.selectbox(key=f"reason-{NAME}")
+    assert len(reasons.options) == 5
+    assert "nobody has voted yet (1)" in reasons.options
+
+
+def test_curate_answers_at_once_to_a_changed_rule_and_saves_on_request(studio):
+    add_project(studio, "hhh", "mm", "h", "tt")
+    app = open_page("curate")
+    assert outcome(app) == "2 of 4"
+    app.number_input(key=f"votes-{NAME}").set_value(1).run()
+    assert outcome(app) == "3 of 4"
+    app.radio(key=f"ties-{NAME}").set_value("human").run()
+    assert outcome(app) == "4 of 4"
+    assert studio.store.project(NAME).rules == {}
+    next(button for button in app.button if button.label == "Save these rules").click().run()
+    assert not app.exception
+    assert studio.store.project(NAME).rules["min_votes"] == 1
+    assert studio.store.project(NAME).rules["ties"] == "human"
+    assert "These rules are saved" in shown(app)
+
+
+def test_curate_opens_the_pairs_of_a_reason(studio):
+    add_project(studio, "hhh", "hm", "tt", "tm")
+    app = open_page("curate")
+    app.selectbox(key=f"reason-{NAME}").set_value("no_consensus").run()
+    table = next(table.value for table in app.dataframe if "detail" in table.value.columns)
+    assert table["prompt"].tolist() == [f"{HOSTILE} 1", f"{HOSTILE} 3"]
+    assert table["detail"].tolist() == ["2 votes, the most frequent choice has 50%"] * 2
+
+
+def test_curate_offers_dawid_skene_with_advice(studio):
+    add_project(studio, *["hhh", "mmm"] * 5)
+    app = open_page("curate")
+    assert "Stay with the majority" in shown(app)
+    app.radio(key=f"method-{NAME}").set_value("dawid-skene").run()
+    assert outcome(app) == "10 of 10"
+
+
+def test_curate_without_preferences_says_what_to_change(studio):
+    add_project(studio, "h", "m")
+    app = open_page("curate")
+    assert outcome(app) == "0 of 2"
+    assert "Lower the least number of votes" in shown(app)
+
+
+def test_curate_without_votes_offers_the_voting_page(studio):
+    add_project(studio, n_pairs=2)
+    app = open_page("curate")
+    assert [button.label for button in app.button] == ["Open the voting page"]

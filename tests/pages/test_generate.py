@@ -1,0 +1,166 @@
+"""Generate page: a real model server on loopback, a real worker process, the real app."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from pipeline import jobs
+from pipeline.records import HUMAN, Job, JobState, Project, Prompt, Response, prompt_id, response_id
+from pipeline.studio import Studio
+from tests.conftest import ROOT
+from tests.fakes.model_server import ModelServer, Reply
+from tests.pages.judging import shown, workspace_of
+
+TEXTS = ("Hoe laat is het?", "<script>alert(1)</script> **vet**", "ما هو الوقت؟")
+
+
+@pytest.fixture
+def server() -> Iterator[ModelServer]:
+    with ModelServer() as running:
+        yield running
+
+
+@pytest.fixture
+def studio(workspace: Path) -> Iterator[Studio]:
+    """The studio the app uses, with a project of three prompts."""
+    with workspace_of(workspace) as opened:
+        opened.store.add_project(Project(name="nl", language="Dutch", code="nld", source="test", revision="1"))
+        prompts = [Prompt(id=prompt_id("Dutch", text), text=text, position=place) for place, text in enumerate(TEXTS)]
+        opened.store.add_prompts("nl", prompts)
+        human = [Response(id=response_id(one.id, HUMAN, "Mens"), prompt_id=one.id, source=HUMAN, text="Mens") for one in prompts]
+        opened.store.add_responses("nl", human)
+        yield opened
+        for job in opened.store.jobs():
+            jobs.stop(opened.store, job, grace_s=5)
+
+
+def open_page() -> AppTest:
+    app = AppTest.from_file(str(ROOT / "dashboard" / "Home.py"), default_timeout=60).run()
+    return app.switch_page("../pages/generate.py").run()
+
+
+def by_label(app: AppTest, kind: str, label: str):  # type: ignore[no-untyped-def]
+    return next(element for element in app.get(kind) if label in element.label)
+
+
+def metrics(app: AppTest) -> dict[str, str]:
+    return {metric.label: metric.value for metric in app.metric}
+
+
+def choose(app: AppTest, server: ModelServer) -> AppTest:
+    by_label(app, "selectbox", "Where does the model run?").set_value("Another address").run()
+    return by_label(app, "text_input", "Address").set_value(server.base_url).run()
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
+    ends_at = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < ends_at, "it did not happen in time"
+        time.sleep(0.1)
+
+
+def test_a_run_is_priced_started_followed_and_ends_with_the_next_step(studio: Studio, server: ModelServer) -> None:
+    app = choose(open_page(), server)
+    assert not app.exception
+    assert by_label(app, "selectbox", "Model").value == "tiny"
+    assert metrics(app)["Prompts without an answer"] == "3"
+    assert metrics(app)["Price"] == "no price given"
+    by_label(app, "number_input", "tokens read").set_value(1.0)
+    by_label(app, "number_input", "tokens written").set_value(1000.0).run()
+    assert metrics(app)["Price"].startswith("$0.18 to $3.0")
+    server.delay_s = 1.0
+    by_label(app, "button", "Start: ask for 3 answers").click().run()
+    assert not app.exception
+    assert "tiny is writing" in shown(app)
+    wait_for(lambda: studio.store.jobs("nl")[0].state is JobState.DONE)
+    app.run()
+    assert not app.exception
+    assert "tiny has answered every prompt" in shown(app)
+    assert by_label(app, "button", "Next: let people vote")
+    assert app.dataframe[0].value["answers"].tolist() == [3]
+
+
+def test_stop_and_resume_from_the_page_pay_for_nothing_twice(studio: Studio, server: ModelServer) -> None:
+    more = [Prompt(id=prompt_id("Dutch", f"vraag {n}"), text=f"vraag {n}", position=n) for n in range(3, 60)]
+    studio.store.add_prompts("nl", more)
+    server.delay_s = 0.3
+    app = choose(open_page(), server)
+    by_label(app, "button", "Start").click().run()
+    wait_for(lambda: len(server.asked) >= 5)
+    app.run()
+    by_label(app, "button", "Stop").click().run()
+    wait_for(lambda: studio.store.jobs("nl")[0].state is JobState.STOPPED)
+    asked = len(server.asked)
+    assert asked < 60
+    app.run()
+    assert f"{60 - asked} prompts are left" in shown(app)
+    server.delay_s = 0.0
+    by_label(app, "button", "Resume").click().run()
+    wait_for(lambda: studio.store.jobs("nl")[0].state is JobState.DONE)
+    assert len(server.asked) == 60
+    assert not app.run().exception
+
+
+def test_a_dead_worker_is_shown_and_offered_for_resume(studio: Studio) -> None:
+    command = ("generate", "--model=tiny", "--base-url=http://127.0.0.1:9/v1", "--", "nl")
+    then = "2024-01-01T00:00:00.000000+00:00"
+    studio.store.save_job(Job(id="j", project="nl", kind="generate", command=command, pid=1, heartbeat_at=then))
+    app = open_page()
+    assert "The worker stopped unexpectedly; nothing saved was lost." in shown(app)
+    assert by_label(app, "button", "Resume")
+
+
+def test_a_server_that_does_not_answer_is_named_with_what_to_do(studio: Studio) -> None:
+    app = open_page()
+    by_label(app, "selectbox", "Where does the model run?").set_value("Another address").run()
+    by_label(app, "text_input", "Address").set_value("http://127.0.0.1:9/v1").run()
+    assert "Nothing answers at http://127.0.0.1:9/v1." in shown(app)
+    assert "ollama serve" in shown(app)
+
+
+def test_a_key_typed_instead_of_its_variable_is_refused_and_kept_nowhere(studio: Studio, server: ModelServer) -> None:
+    app = choose(open_page(), server)
+    by_label(app, "text_input", "environment variable").set_value("hf_abcdefgh123").run()
+    assert "This is not the name of a variable" in shown(app)
+    assert not [button for button in app.button if "Start" in button.label]
+    assert "hf_abcdefgh123" not in shown(app)
+
+
+def test_a_budget_without_prices_is_explained(studio: Studio, server: ModelServer) -> None:
+    app = choose(open_page(), server)
+    by_label(app, "number_input", "Budget").set_value(5.0).run()
+    assert "A budget can only be kept when both prices are known." in shown(app)
+
+
+def test_the_system_prompt_is_kept_as_a_version_with_the_answers(studio: Studio, server: ModelServer) -> None:
+    app = choose(open_page(), server)
+    assert by_label(app, "text_area", "What the model is told").value
+    by_label(app, "text_area", "What the model is told").set_value("Kort, in het Nederlands.").run()
+    by_label(app, "button", "Start").click().run()
+    wait_for(lambda: studio.store.jobs("nl")[0].state is JobState.DONE)
+    assert {asked.system for asked in server.asked} == {"Kort, in het Nederlands."}
+
+
+def test_failures_are_listed_in_plain_words(studio: Studio, server: ModelServer) -> None:
+    server.answer = lambda prompt: Reply(text="" if "laat" in prompt else "Ja.")
+    app = choose(open_page(), server)
+    by_label(app, "button", "Start").click().run()
+    wait_for(lambda: studio.store.jobs("nl")[0].state is JobState.DONE)
+    app.run()
+    assert "1 prompts are left" in shown(app)
+    assert app.dataframe[1].value["reason"].tolist() == ["the answer was empty"]
+    assert app.dataframe[1].value["prompt"].tolist() == ["Hoe laat is het?"]
+
+
+def test_answers_made_elsewhere_are_taken_in(studio: Studio) -> None:
+    rows = [{"prompt": text, "response": "Van elders.", "model": "elsewhere"} for text in TEXTS]
+    content = "".join(json.dumps(row) + "\n" for row in [*rows, {"prompt": "?", "response": "x", "model": "elsewhere"}])
+    app = open_page()
+    app.get("file_uploader")[0].set_value(("antwoorden.jsonl", content.encode(), "application/jsonl")).run()
+    by_label(app, "button", "Import").click().run()
+    assert "3 answers taken in, 0 were there before. Left out: 1 unknown prompt." in shown(app)
+    assert len(studio.store.pairs("nl")) == 3
