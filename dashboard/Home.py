@@ -29,6 +29,7 @@ TITLES = {
 }
 
 st.set_page_config(page_title="Aya Preference Studio", page_icon="🗳️", layout="wide")
+st.logo(Path(__file__).with_name("logo.svg"), size="large")
 page = st.navigation(
     [
         st.Page(widgets.PAGES[noun], title=title, url_path=None if noun == "overview" else noun, default=noun == "overview")

@@ -179,7 +179,8 @@ def language_rows(figures: pd.DataFrame) -> go.Figure:
     ]
     figure = _figure(*traces, height=22 * max(len(figures), 3) + 70, bargap=0.2)
     figure.update_layout(showlegend=True, legend={"orientation": "h", "y": 1, "yanchor": "bottom", "x": 0})
-    figure.update_xaxes(title="rows", rangemode="tozero", tickformat=",d")
+    # Room at the right for the longest bar's number.
+    figure.update_xaxes(title="rows", range=[0, 1.25 * max(1, *figures["rows"])], tickformat=",d")
     figure.update_yaxes(
         title=None, categoryorder="array", categoryarray=[literal(name) for name in figures["language"]], autorange="reversed"
     )

@@ -28,7 +28,8 @@ def annotator() -> str | None:
 def choose_annotator(name: str) -> None:
     """Remember under which name this visitor votes; it stands in the address, so that a refresh keeps it."""
     st.session_state["annotator"] = name
-    st.query_params["annotator"] = name
+    if st.query_params.get("annotator") != name:
+        st.query_params["annotator"] = name
 
 
 def forget_annotator() -> None:

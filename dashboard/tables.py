@@ -265,7 +265,7 @@ UNNAMED = "(no language given)"
 
 
 def languages(figures: pd.DataFrame) -> pd.DataFrame:
-    """Return the frame of languages in words, in its order; columns of which nothing is known are left out."""
+    """Return the frame of languages in words, in its order; columns known for less than half of them are left out."""
     shown = pd.DataFrame(
         {
             "language": figures["language"].replace("", UNNAMED),
@@ -284,7 +284,7 @@ def languages(figures: pd.DataFrame) -> pd.DataFrame:
             "rows are": figures["how"].map(HOW),
         }
     )
-    return shown.dropna(axis="columns", how="all")
+    return shown.dropna(axis="columns", thresh=(len(shown) + 1) // 2)
 
 
 def search_languages(figures: pd.DataFrame, words: str) -> pd.DataFrame:
@@ -311,15 +311,9 @@ def language_totals(figures: pd.DataFrame, published: Totals | None) -> dict[str
     return totals | {"Scripts": f"{figures['script'].replace('', pd.NA).nunique():,}"}
 
 
-def language_facts(figures: pd.DataFrame, language: str) -> pd.DataFrame:
-    """Return what is known of one language, a fact a row: columns `what`, `value` (text)."""
-    row = languages(figures[figures["language"] == language]).iloc[0]
-    facts = {
-        str(name): f"{value:,}" if isinstance(value, (int, float)) else str(value)
-        for name, value in row.items()
-        if not pd.isna(value) and str(value)
-    }
-    return pd.DataFrame({"what": list(facts), "value": [value.removesuffix(".0") for value in facts.values()]})
+def language(figures: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Return what is known of one language in words, in one row."""
+    return languages(figures[figures["language"] == name])
 
 
 def selected(selection: Selection) -> pd.DataFrame:

@@ -89,27 +89,27 @@ class Desk:
 def ask_for_annotator(project: Project) -> str | None:
     """Return who votes here; asks, with the guidelines in view, and returns None until it is known."""
     known = state.annotator()
-    if known:
-        try:
-            return annotate.annotator_name(known)
-        except PipelineError as error:
-            widgets.error_box(error)
+    if known and _is_accepted(known):
+        return state.annotator()
     show_guidelines(project, is_open=True)
-    with st.form("annotator"):
+    with st.form("give-a-name"):
         typed = st.text_input("Your name or a nickname", max_chars=annotate.MAX_NAME_CHARS)
-        if st.form_submit_button("Start", type="primary"):
-            _begin(typed)
-    st.button("Give me a random name", on_click=lambda: _begin(annotate.pseudonym(secrets.randbits(32))))
+        is_typed = st.form_submit_button("Start", type="primary")
+    if st.button("Give me a random name"):
+        typed, is_typed = annotate.pseudonym(secrets.randbits(32)), True
+    if is_typed and _is_accepted(typed):
+        st.rerun()
     return None
 
 
-def _begin(typed: str) -> None:
+def _is_accepted(typed: str) -> bool:
+    """Remember the name if it can be used; else say why not."""
     try:
         state.choose_annotator(annotate.annotator_name(typed))
     except PipelineError as error:
         widgets.error_box(error)
-        return
-    st.rerun()
+        return False
+    return True
 
 
 def show_guidelines(project: Project, *, is_open: bool) -> None:
@@ -244,7 +244,8 @@ def _show_thanks(desk: Desk) -> None:
     """Say what was done, and what comes next, when no pair is left for this annotator."""
     with st.container(border=True):
         if desk.done:
-            st.html(f"<h2>Thank you!</h2><p>You answered {desk.done} pairs. No pair is waiting for you now.</p>")
+            done = "1 pair" if desk.done == 1 else f"{desk.done} pairs"
+            st.html(f"<h2>Thank you!</h2><p>You answered {done}. No pair is waiting for you now.</p>")
         else:
             st.html("<p>No pair is waiting for an answer here. Pairs appear when second answers have been generated.</p>")
         if st.button("See how far we are" if desk.done else "Generate answers", type="primary"):

@@ -26,6 +26,7 @@ PAGES = {
 """Page noun -> script, as `st.Page` and `st.switch_page` name it (relative to Home.py)."""
 
 STYLE = """<style>
+[data-testid="stMainBlockContainer"] {padding-top: 4.5rem; padding-bottom: 3rem;}
 .studio-text {white-space: pre-wrap; overflow-wrap: anywhere; unicode-bidi: plaintext; text-align: start; line-height: 1.55;}
 .studio-card {border: 1px solid color-mix(in srgb, currentColor 25%, transparent); border-radius: .5rem; padding: .75rem 1rem;}
 .studio-card h3 {font-size: .9rem; font-weight: 600; margin: 0 0 .4rem 0; padding: 0; opacity: .85;}

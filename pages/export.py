@@ -79,9 +79,9 @@ def _show_rows(contents: Contents, formats: list[Format]) -> None:
         return
     st.subheader("The first rows, as they will be", anchor=False)
     kind = st.selectbox("Show", filled, format_func=lambda each: each.upper())
-    for number, row in enumerate(contents.preview(kind), start=1):
-        with st.container(border=True):
-            st.caption(f"Row {number}")
+    rows = contents.preview(kind)
+    for tab, row in zip(st.tabs([f"Row {number}" for number, _ in enumerate(rows, start=1)]), rows, strict=True):
+        with tab:
             prompt, *answers = texts_of(kind, row).items()
             widgets.text_card(prompt[0].capitalize(), prompt[1])
             for column, (name, text) in zip(st.columns(len(answers)), answers, strict=True):
@@ -124,7 +124,7 @@ def _show_releases(releases: list[Release]) -> None:
     with left:
         st.download_button(
             "Download all files (zip)",
-            lambda: zip_folder(folder),
+            lambda: zip_folder(folder, name=release.name),
             file_name=f"{release.name}.zip",
             mime="application/zip",
             type="primary",

@@ -1,5 +1,7 @@
 """Languages page: which language shall we work on, what do its rows look like, and which of them become prompts?"""
 
+from typing import Literal
+
 import pandas as pd
 import streamlit as st
 
@@ -20,6 +22,7 @@ def page() -> None:
     widgets.page_title(
         "Which language shall we work on?", "See what each language holds, look at its prompts, and start a project with them."
     )
+    st.session_state.setdefault("source", HUB if services.hub_is_downloaded() else _PUBLISHED)
     chosen = st.radio(
         "Where do the rows come from?", list(_SOURCES), format_func=_SOURCES.__getitem__, horizontal=True, key="source"
     )
@@ -35,7 +38,7 @@ def page() -> None:
     language = _pick_language(figures, opened)
     if language is None:
         return
-    _show_facts(figures, language)
+    _show_table(tables.language(figures, language))
     if opened is None:
         _offer_rows(language)
     else:
@@ -122,7 +125,7 @@ def _show_all(figures: pd.DataFrame) -> None:
         with st.container(height=520):
             widgets.chart(charts.language_rows(found if every else found.head(_AT_FIRST)), key="language-rows")
     with right:
-        st.dataframe(tables.languages(found), hide_index=True, height=570)
+        _show_table(tables.languages(found), height=570)
 
 
 def _pick_language(figures: pd.DataFrame, opened: Source | None) -> str | None:
@@ -135,8 +138,11 @@ def _pick_language(figures: pd.DataFrame, opened: Source | None) -> str | None:
     return chosen
 
 
-def _show_facts(figures: pd.DataFrame, language: str) -> None:
-    st.dataframe(tables.language_facts(figures, language), hide_index=True, key=f"facts-{language}")
+def _show_table(table: pd.DataFrame, *, height: int | Literal["auto"] = "auto") -> None:
+    """A table with its numbers as the reader's country writes them."""
+    number = st.column_config.NumberColumn(format="localized")
+    numbers = {str(name): number for name in table.select_dtypes("number")}
+    st.dataframe(table, hide_index=True, height=height, column_config=numbers)
 
 
 def _offer_rows(language: str) -> None:
@@ -145,8 +151,7 @@ def _offer_rows(language: str) -> None:
         f"To read the prompts in {widgets.plain(language)} and start a project, choose “{_SOURCES[HUB]}” above and download it, "
         f"or choose “{_SOURCES[_FILE]}”."
     )
-    if st.button(f"Choose “{_SOURCES[HUB]}”", type="primary", on_click=st.session_state.update, kwargs={"source": HUB}):
-        st.rerun()
+    st.button(f"Choose “{_SOURCES[HUB]}”", type="primary", on_click=st.session_state.update, kwargs={"source": HUB})
 
 
 def _show_rows(opened: Source, language: str) -> None:
@@ -205,7 +210,8 @@ def _show_selection(selection: Selection, language: str) -> None:
     left, right = st.columns([3, 2])
     with left:
         widgets.chart(charts.selection(table), key="selection")
-    right.dataframe(table[["label", "rows"]].rename(columns={"label": "these rows"}), hide_index=True)
+    with right:
+        _show_table(table[["label", "rows"]].rename(columns={"label": "these rows"}))
     if not selection.exclusions:
         return
     with st.expander("See the rows that are left out"):

@@ -106,14 +106,14 @@ def same_files(one: Path, other: Path) -> bool:
     return other.is_dir() and digests(one) == digests(other)
 
 
-def zip_folder(folder: Path) -> bytes:
-    """Return the folder as one zip file; the same files give the same bytes."""
+def zip_folder(folder: Path, *, name: str) -> bytes:
+    """Return the folder as one zip file, in which it is called `name`; the same files give the same bytes."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in sorted(folder.rglob("*")):
             if path.is_file():
                 # A fixed date, for the date of the files would make each download differ.
-                entry = zipfile.ZipInfo(f"{folder.name}/{path.relative_to(folder).as_posix()}", (1980, 1, 1, 0, 0, 0))
+                entry = zipfile.ZipInfo(f"{name}/{path.relative_to(folder).as_posix()}", (1980, 1, 1, 0, 0, 0))
                 entry.compress_type = zipfile.ZIP_DEFLATED
                 archive.writestr(entry, path.read_bytes())
     return buffer.getvalue()

@@ -26,6 +26,7 @@ class Voter:
         self.fragment = ""
         self.buttons: dict[str, str] = {}
         self.waits_ms: list[float] = []
+        self.answered: list[str] = []
 
     async def run(self, url: str, votes: int, gap_s: float, ready: asyncio.Barrier) -> None:
         """Open the page, wait for the others, then answer pair after pair, at most one in each gap."""
@@ -46,6 +47,7 @@ class Voter:
                 await self._until_finished(socket)
                 took = time.perf_counter() - begun
                 self.waits_ms.append(took * 1000)
+                self.answered.append(pressed)
                 await asyncio.sleep(max(0.0, gap_s - took))
 
     async def _send(self, socket: websockets.ClientConnection, pressed: str) -> None:

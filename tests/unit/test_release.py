@@ -127,13 +127,13 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path):
     assert "Choose a folder you may write to" in refused.value.hint
 
 
-def test_a_zip_holds_the_folder_under_its_name_with_the_same_bytes_each_time(tmp_path):
+def test_a_zip_holds_the_folder_under_a_name_with_the_same_bytes_each_time(tmp_path):
     (tmp_path / "r1" / "dpo").mkdir(parents=True)
     (tmp_path / "r1" / "dpo" / "train.jsonl").write_text("{}\n")
-    once = zip_folder(tmp_path / "r1")
+    once = zip_folder(tmp_path / "r1", name="kaas-1")
     os.utime(tmp_path / "r1" / "dpo" / "train.jsonl", (1, 1))
-    assert zip_folder(tmp_path / "r1") == once
-    assert b"r1/dpo/train.jsonl" in once
+    assert zip_folder(tmp_path / "r1", name="kaas-1") == once
+    assert b"kaas-1/dpo/train.jsonl" in once
 
 
 def test_a_hash_is_that_of_the_bytes_on_the_disk(tmp_path):
