@@ -27,6 +27,16 @@ def literal(text: object) -> str:
     return html.escape(str(text), quote=False)
 
 
+def _room_for_numbers(n: pd.Series) -> list[float]:
+    """An axis that leaves room for the number beside the longest bar."""
+    return [0, 1.2 * max(float(n.max()), 1.0)]
+
+
+def _tick_ms(daily: pd.DataFrame) -> int | None:
+    """A tick for every day while they are few: plotly would mark the hours between."""
+    return 86_400_000 if len(daily) <= 10 else None
+
+
 def funnel(stages: pd.DataFrame) -> go.Figure:
     """Plot how many rows each stage holds. `stages`: columns `stage` (in words), `n` (int), in order."""
     bars = go.Bar(
@@ -35,11 +45,12 @@ def funnel(stages: pd.DataFrame) -> go.Figure:
         orientation="h",
         marker_color=theme.BLUE,
         text=[f"{n:,}" for n in stages["n"]],
-        textposition="auto",
+        textposition="outside",
+        cliponaxis=False,
         hovertemplate="%{y}: %{x:,}<extra></extra>",
     )
     figure = _figure(bars, height=_ROW * max(len(stages), 2) + 24, bargap=0.25)
-    figure.update_xaxes(visible=False)
+    figure.update_xaxes(visible=False, range=_room_for_numbers(stages["n"]))
     figure.update_yaxes(autorange="reversed", title=None)
     return figure
 
@@ -51,7 +62,7 @@ def votes_per_day(daily: pd.DataFrame) -> go.Figure:
     )
     figure = _figure(bars, height=260)
     figure.update_yaxes(title="votes", rangemode="tozero", tickformat=",d")
-    figure.update_xaxes(title="day (UTC)", tickformat="%d %b")
+    figure.update_xaxes(title="day (UTC)", tickformat="%d %b", dtick=_tick_ms(daily))
     return figure
 
 
@@ -71,7 +82,7 @@ def votes_in_total(daily: pd.DataFrame, *, goal: int) -> go.Figure:
     figure.update_yaxes(
         title="votes so far", range=[0, 1.12 * max(goal, int(daily["total"].max()) if len(daily) else 0, 1)], tickformat=",d"
     )
-    figure.update_xaxes(title="day (UTC)", tickformat="%d %b")
+    figure.update_xaxes(title="day (UTC)", tickformat="%d %b", dtick=_tick_ms(daily))
     return figure
 
 
@@ -127,8 +138,8 @@ def agreement_heatmap(matrix: pd.DataFrame) -> go.Figure:
         hovertemplate="%{y} and %{x}: %{z:.0%}<extra></extra>",
     )
     figure = _figure(cells, height=min(900, 28 * size + 150))
-    figure.update_yaxes(autorange="reversed", type="category")
-    figure.update_xaxes(type="category", tickangle=-45)
+    figure.update_yaxes(autorange="reversed", type="category", showgrid=False)
+    figure.update_xaxes(type="category", tickangle=-45, showgrid=False)
     return figure
 
 
@@ -140,11 +151,12 @@ def reasons(table: pd.DataFrame) -> go.Figure:
         orientation="h",
         marker_color=[theme.GREEN if kept else theme.ORANGE for kept in table["kept"]],
         text=[f"{n:,}" for n in table["pairs"]],
-        textposition="auto",
+        textposition="outside",
+        cliponaxis=False,
         hovertemplate="%{y}: %{x:,} pairs<extra></extra>",
     )
     figure = _figure(bars, height=_ROW * max(len(table), 2) + 24, bargap=0.25)
-    figure.update_xaxes(visible=False)
+    figure.update_xaxes(visible=False, range=_room_for_numbers(table["pairs"]))
     figure.update_yaxes(autorange="reversed", title=None)
     return figure
 

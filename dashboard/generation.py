@@ -114,8 +114,10 @@ def _start_again(job: Job) -> None:
 def ask_for_endpoint() -> Endpoint | None:
     """Let the visitor choose server, model, and terms; None while something is missing, with what it is."""
     base_url, usual_key = _ask_for_server()
+    if not base_url:
+        return None
     api_key_env = _ask_for_key_variable(usual_key, base_url)
-    if api_key_env is None or not base_url:
+    if api_key_env is None:
         return None
     model = _ask_for_model(base_url, api_key_env)
     if not model:
@@ -133,10 +135,25 @@ def _ask_for_server() -> tuple[str, str]:
             "No model server was found on this computer. Start one (for example Ollama), choose a hosted service, "
             "or import answers that were made elsewhere."
         )
-    chosen = st.selectbox("Where does the model run?", list(choices), key="generate-server")
+        _offer_to_look_again()
+    chosen = st.selectbox(
+        "Where does the model run?",
+        list(choices),
+        index=0 if found else None,
+        placeholder="Choose a server or a service",
+        key="generate-server",
+    )
+    if chosen is None:
+        return "", ""
     address, usual_key = choices[chosen]
     typed = st.text_input("Address", value=address, key=f"generate-address-{chosen}", placeholder="http://localhost:8000/v1")
     return (typed or "").strip(), usual_key
+
+
+def _offer_to_look_again() -> None:
+    if st.button("Look again", key="generate-look-again"):
+        services.local_servers.clear()
+        st.rerun()
 
 
 def _ask_for_key_variable(usual: str, base_url: str) -> str | None:
@@ -166,10 +183,6 @@ def _ask_for_model(base_url: str, api_key_env: str) -> str:
         offered = services.models(base_url, api_key_env)
     except EndpointError as error:
         widgets.error_box(error)
-        if st.button("Look again", key="generate-look-again"):
-            services.models.clear()
-            services.local_servers.clear()
-            st.rerun()
         return ""
     if offered:
         return st.selectbox("Model", offered, key=f"generate-model-{base_url}", accept_new_options=True) or ""

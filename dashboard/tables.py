@@ -182,6 +182,19 @@ def contested(divided: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
     ).set_index(with_prompt["pair_id"].to_numpy())
 
 
+def flips(differing: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
+    """Return the frame of `consensus.flips` in words, with the prompt; `pair_id` stays as the index."""
+    with_prompt = differing.merge(pairs[["pair_id", "prompt"]], on="pair_id", how="left")
+    return pd.DataFrame(
+        {
+            "prompt": with_prompt["prompt"],
+            "votes": with_prompt["n_votes"],
+            "majority says": with_prompt["majority"].map(CHOICES),
+            "Dawid-Skene says": with_prompt["dawid_skene"].map(CHOICES),
+        }
+    ).set_index(with_prompt["pair_id"].to_numpy())
+
+
 def outcomes(curation: Curation) -> pd.DataFrame:
     """Return where the pairs went, for `charts.reasons`: columns `label, pairs, kept`."""
     rows = [("preferences", len(curation.preferences), True)]

@@ -53,18 +53,23 @@ STYLE = """<style>
 
 KEYS = """<script>
 if (!window.votingKeys) {
-  window.votingKeys = {ArrowLeft: 0, ArrowRight: 1, s: 4};
+  window.votingKeys = {1: 0, ArrowLeft: 0, 2: 1, ArrowRight: 1, 3: 2, 4: 3, 5: 4, s: 4};
   window.addEventListener("keydown", (event) => {
     const bar = document.querySelector(".st-key-voting-bar");
     if (!bar || event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, textarea, select")) return;
+    // An Arabic or a French keyboard has another sign on the key of a digit.
+    const digit = (event.code || "").replace(/^(Digit|Numpad)/, "");
+    const button = bar.querySelectorAll("button")[window.votingKeys[event.key] ?? window.votingKeys[digit]];
+    if (!button) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
     // A key held down would answer pairs that nobody has read.
-    if (event.repeat && event.key.length === 1) { event.stopImmediatePropagation(); event.preventDefault(); return; }
-    const button = bar.querySelectorAll("button")[window.votingKeys[event.key]];
-    if (button && !event.repeat) { event.preventDefault(); button.click(); }
+    if (!event.repeat) button.click();
   }, true);
 }
 </script>"""
-"""Keys that `st.button` cannot take besides its own: the arrows and s. It holds no text from outside."""
+"""Keys that press the buttons. `st.button` alone knows no arrows, answers to a held key again and again, and for a
+moment after a rerun still presses the button of the pair before. The script holds no text from outside."""
 
 
 @dataclass(slots=True)

@@ -67,8 +67,8 @@ def plain(text: str) -> str:
 
 def text_html(text: str) -> str:
     """Return text as HTML that shows exactly these characters, in their own direction."""
-    # st.html trims blank lines and a browser turns a carriage return into a line feed, unless both are written as entities.
-    exact = html.escape(text).replace("\r", "&#13;").replace("\n", "&#10;")
+    # st.html takes the spaces out of a line that holds nothing else, unless line breaks are written as entities.
+    exact = html.escape(text).replace("\n", "&#10;")
     return f'<div class="studio-text" dir="auto">{exact}</div>'
 
 

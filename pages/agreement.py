@@ -38,10 +38,10 @@ def _show_verdict(report: AgreementReport) -> None:
     verdict = agreement.verdict(report)
     show = {"yes": st.success, "care": st.warning, "no": st.error, "unknown": st.info}[verdict.level]
     show(f"**{widgets.plain(verdict.sentence)}** {widgets.plain(verdict.advice)}")
-    skipped = f", and {report.skipped:,} skips, which do not count" if report.skipped else ""
+    skipped = f" Skips do not count; there are {report.skipped:,}." if report.skipped else ""
     st.caption(
-        f"{report.votes:,} votes by {report.annotators:,} people{skipped}; "
-        f"{report.pairs_compared:,} of {report.pairs:,} pairs have two votes or more."
+        f"{report.votes:,} votes by {report.annotators:,} people; "
+        f"{report.pairs_compared:,} of {report.pairs:,} pairs have two votes or more.{skipped}"
     )
 
 

@@ -34,6 +34,8 @@ def page() -> None:
     curation = services.curation(project.name, rules)
     with right:
         _show_outcome(curation)
+    if rules.method == consensus.DAWID_SKENE:
+        _offer_flips(votes, pairs, rules)
     _show_excluded(curation, pairs, project)
     _show_preferences(curation)
 
@@ -101,6 +103,17 @@ def _show_outcome(curation: Curation) -> None:
         st.dataframe(sources, hide_index=True)
     if kept and st.button("Go on to the export"):
         widgets.go_to("export")
+
+
+def _offer_flips(votes: pd.DataFrame, pairs: pd.DataFrame, rules: Rules) -> None:
+    """The pairs that a majority would decide otherwise, for whoever wants to see them."""
+    if not st.toggle("Show the pairs that a majority would decide otherwise"):
+        return
+    flipped = tables.flips(consensus.flips(votes, min_votes=rules.min_votes), pairs)
+    if flipped.empty:
+        st.write("There is none: both methods come to the same outcome on every pair.")
+        return
+    reading.open_pair(flipped, pairs, key="flips")
 
 
 def _show_excluded(curation: Curation, pairs: pd.DataFrame, project: Project) -> None:

@@ -21,6 +21,8 @@ def page() -> None:
     else:
         if job is not None:
             generation.show_end(project, job)
+        if not services.pairs(project.name).empty and st.button("Next: let people vote"):
+            widgets.go_to("annotate")
         ask, bring = st.tabs(["Ask a model", "Import answers made elsewhere"])
         with ask:
             endpoint = generation.ask_for_endpoint()
@@ -30,8 +32,6 @@ def page() -> None:
         with bring:
             generation.import_answers(project)
     generation.show_answers(project)
-    if not services.pairs(project.name).empty and st.button("Next: let people vote"):
-        widgets.go_to("annotate")
 
 
 page()

@@ -15,6 +15,7 @@ from pipeline.source import HUB, SAMPLE, Source
 _PUBLISHED, _FILE = "published", "file"
 _SOURCES = {_PUBLISHED: "Published figures", SAMPLE: "Demonstration", HUB: "All of Aya", _FILE: "A file of yours"}
 _AT_FIRST = 20
+_FEW = 12
 
 
 def page() -> None:
@@ -122,10 +123,10 @@ def _show_all(figures: pd.DataFrame) -> None:
     left, right = st.columns([2, 3])
     with left:
         every = len(found) <= _AT_FIRST or st.toggle(f"Draw all {len(found)} languages, not the largest {_AT_FIRST}", key="every")
-        with st.container(height=520):
+        with st.container(height="content" if len(found) <= _FEW else 520):
             widgets.chart(charts.language_rows(found if every else found.head(_AT_FIRST)), key="language-rows")
     with right:
-        _show_table(tables.languages(found), height=570)
+        _show_table(tables.languages(found), height="auto" if len(found) <= _FEW else 570)
 
 
 def _pick_language(figures: pd.DataFrame, opened: Source | None) -> str | None:

@@ -27,6 +27,7 @@ RELIABLE_ALPHA = 0.667
 """Krippendorff (2004): below this, draw no conclusions from the data alone."""
 
 _ORDINAL = ("krippendorff_ordinal", "gwet_ac2")
+_AS_LISTED = (Choice.FIRST, Choice.SECOND, Choice.TIE, Choice.BOTH_BAD)
 _SHARES = ("percent", "with_others")
 _WHY_UNDEFINED = {"with_others": "No vote can be compared with others that agree among themselves."}
 _95_PERCENT = 1.96
@@ -89,6 +90,7 @@ class _Coded(NamedTuple):
     n_items: int
     n_annotators: int
     n_labels: int
+    item_ids: pd.Index
 
 
 def offered_choices(votes: pd.DataFrame) -> tuple[Choice, ...]:
@@ -154,7 +156,7 @@ def _encode(opinions: pd.DataFrame, allowed: Sequence[Choice]) -> _Coded:
             f"{int(repeated.sum())} repeated votes, first on pair {item_ids[items[repeated][0]]}.",
             hint="Keep the latest vote of each annotator on a pair before you measure agreement.",
         )
-    return _Coded(items, annotators, labels, len(item_ids), len(people), len(allowed))
+    return _Coded(items, annotators, labels, len(item_ids), len(people), len(allowed), pd.Index(item_ids))
 
 
 def _on_scale(coded: _Coded, allowed: Sequence[Choice]) -> _Coded:
@@ -164,7 +166,8 @@ def _on_scale(coded: _Coded, allowed: Sequence[Choice]) -> _Coded:
     kept = place[coded.labels] >= 0
     items, used = pd.factorize(coded.items[kept])
     labels = place[coded.labels[kept]]
-    return _Coded(items, coded.annotators[kept], labels, len(used), coded.n_annotators, max(len(scale), 2))
+    ids = coded.item_ids[used]
+    return _Coded(items, coded.annotators[kept], labels, len(used), coded.n_annotators, max(len(scale), 2), ids)
 
 
 class _Resampled:
@@ -292,15 +295,16 @@ def contested(votes: pd.DataFrame) -> pd.DataFrame:
         Columns `pair_id, n_votes, agreement_share` (share of two votes on the pair that are the same, in [0, 1)),
         then `first, second, tie, both_bad`: how many votes say so.
     """
-    opinions = votes[votes["choice"] != Choice.SKIP]
-    choices = [str(choice) for choice in (Choice.FIRST, Choice.SECOND, Choice.TIE, Choice.BOTH_BAD)]
-    counts = pd.crosstab(opinions["pair_id"], opinions["choice"]).reindex(columns=choices, fill_value=0)
+    coded = _encode(votes[votes["choice"] != Choice.SKIP], _AS_LISTED)
+    counts = count_labels(coded.items, coded.labels, n_items=coded.n_items, n_labels=coded.n_labels)
     n = counts.sum(axis=1)
-    same = (counts * (counts - 1)).sum(axis=1) / (n * (n - 1)).where(n > 1)
-    frame = counts.assign(n_votes=n, agreement_share=same).reset_index()
-    frame = frame[frame["agreement_share"] < 1]
-    frame = frame.sort_values(["agreement_share", "n_votes", "pair_id"], ascending=[True, False, True], ignore_index=True)
-    return frame[["pair_id", "n_votes", "agreement_share", *choices]].rename_axis(columns=None)
+    same = (counts * (counts - 1)).sum(axis=1) / np.maximum(n * (n - 1), 1)
+    divided = (n > 1) & (same < 1)
+    frame = pd.DataFrame(counts[divided], columns=[str(choice) for choice in _AS_LISTED])
+    frame.insert(0, "pair_id", coded.item_ids[divided])
+    frame.insert(1, "n_votes", n[divided])
+    frame.insert(2, "agreement_share", same[divided])
+    return frame.sort_values(["agreement_share", "n_votes", "pair_id"], ascending=[True, False, True], ignore_index=True)
 
 
 class Verdict(NamedTuple):

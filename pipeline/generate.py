@@ -255,7 +255,8 @@ def read_responses(path: Path, prompts: pd.DataFrame) -> tuple[list[Response], l
     exclusions: list[Exclusion] = []
     for number, row in enumerate(_read_rows(path), start=1):
         model, text = _model(row, f"Row {number} of {path.name}"), row.get("response")
-        known = row.get("prompt_id") if row.get("prompt_id") in ids else by_text.get(row.get("prompt"))
+        prompt_id, prompt = str(row.get("prompt_id")), str(row.get("prompt"))
+        known = prompt_id if prompt_id in ids else by_text.get(prompt)
         if known is None:
             exclusions.append(_left_out(row, "unknown_prompt", path))
         elif not isinstance(text, str) or not text.strip():

@@ -40,6 +40,7 @@ from pipeline.adapters import distilabel_engine, parquet
 from pipeline.adapters.local_backend import LocalBackend
 from pipeline.adapters.store import Store
 from pipeline.errors import BackendError, ProjectError, SettingsError
+from pipeline.export import Contents, ExportResult
 from pipeline.records import (
     HUMAN,
     DocumentKind,
@@ -393,7 +394,7 @@ class Studio:
         self.store.note(name, "curate", **rules.as_dict())
         return dict(summary)
 
-    def contents(self, name: str, formats: Sequence[str]) -> export.Contents:
+    def contents(self, name: str, formats: Sequence[str]) -> Contents:
         """Return what a release of a project would hold; nothing is written."""
         project = self.store.project(name)
         decided, curation = self._curate(project, None)
@@ -407,7 +408,7 @@ class Studio:
             formats=formats,
         )
 
-    def export(self, name: str, formats: Sequence[str], out_dir: Path | None = None) -> export.ExportResult:
+    def export(self, name: str, formats: Sequence[str], out_dir: Path | None = None) -> ExportResult:
         """Write a release: training files, card and manifest; into the workspace unless `out_dir` names a new folder.
 
         Raises:
@@ -431,14 +432,14 @@ class Studio:
         self.store.note(name, "export", release=written.name, preferences=written.preferences)
         return written
 
-    def _card_facts(self, contents: export.Contents) -> card.CardFacts:
+    def _card_facts(self, contents: Contents) -> card.CardFacts:
         name = contents.project.name
         return card.CardFacts(
             splits=contents.splits,
             counts=contents.counts,
             excluded=contents.excluded,
             excluded_by_format=contents.excluded_by_format,
-            reasons=curate.REASONS,
+            reasons={**export.REASONS, **curate.REASONS},
             chosen_by_source=contents.chosen_by_source,
             agreement=self.agreement(name),
             models=sorted(set(self.store.responses(name)["source"]) - {HUMAN}),

@@ -15,6 +15,7 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute
 import pyarrow.parquet
 from filelock import FileLock
 
@@ -23,11 +24,13 @@ from pipeline.adapters import hub, local_files
 from pipeline.errors import SourceError
 from pipeline.source import Source
 
-LAYOUT = 1
+LAYOUT = 2
 """Counts changes of the sorted files' layout; a file of another layout is made again from its source."""
 
 ROW_GROUP_ROWS = 2_048
 SORT_MEMORY = "1GB"
+
+WRITTEN = pa.schema([*local_files.SCHEMA, ("prompt_chars", pa.int32()), ("answer_chars", pa.int32()), ("position", pa.int64())])
 
 SUMMARY = """
 SELECT language,
@@ -36,8 +39,8 @@ SELECT language,
        nullif(count(DISTINCT nullif(user_id, '')), 0) AS contributors,
        CASE WHEN max(annotation_type) <> '' THEN count(*) FILTER (annotation_type = 'original-annotations') END AS original,
        CASE WHEN max(annotation_type) <> '' THEN count(*) FILTER (annotation_type = 're-annotations') END AS re_annotated,
-       avg(length(inputs)) AS prompt_chars_mean, max(length(inputs)) AS prompt_chars_max,
-       avg(length(targets)) AS answer_chars_mean, max(length(targets)) AS answer_chars_max
+       avg(prompt_chars) AS prompt_chars_mean, max(prompt_chars) AS prompt_chars_max,
+       avg(answer_chars) AS answer_chars_mean, max(answer_chars) AS answer_chars_max
 FROM read_parquet(?) GROUP BY language
 """
 
@@ -186,16 +189,18 @@ def _write_sorted(batches: Iterable[pa.RecordBatch], path: Path, *, work: Path, 
 
 
 def _write_numbered(batches: Iterable[pa.RecordBatch], path: Path, codes: Mapping[str, str]) -> int:
-    """Write rows as they come, each with its position, and return how many there are."""
+    """Write rows as they come, each with its lengths and position, and return how many there are."""
     n_rows = 0
-    with pyarrow.parquet.ParquetWriter(path, local_files.SCHEMA.append(pa.field("position", pa.int64()))) as writer:
+    with pyarrow.parquet.ParquetWriter(path, WRITTEN) as writer:
         for batch in batches:
+            columns = dict(zip(batch.schema.names, batch.columns, strict=True))
             filled = source.fill_codes(batch["language"].to_pylist(), batch["language_code"].to_pylist(), codes)
-            batch = batch.set_column(
-                local_files.SCHEMA.get_field_index("language_code"), "language_code", pa.array(filled, pa.string())
-            )
-            positions = pa.array(range(n_rows, n_rows + batch.num_rows), pa.int64())
-            writer.write_batch(batch.append_column("position", positions))
+            columns["language_code"] = pa.array(filled, pa.string())
+            # Kept beside the texts, so that the summary of all languages reads no text.
+            columns["prompt_chars"] = pyarrow.compute.utf8_length(batch["inputs"])
+            columns["answer_chars"] = pyarrow.compute.utf8_length(batch["targets"])
+            columns["position"] = pa.array(range(n_rows, n_rows + batch.num_rows), pa.int64())
+            writer.write_batch(pa.RecordBatch.from_arrays([columns[name] for name in WRITTEN.names], schema=WRITTEN))
             n_rows += batch.num_rows
     return n_rows
 

@@ -1,7 +1,7 @@
 """Languages: how fast is one language read out of 202,362 rows, and the summary of all, against pandas in the same run?
 
-The goal is to read one language in a fifth of pandas' time, to summarise no slower, and to select the largest language
-in 15 seconds.
+The goal is to read one language in a fifth of pandas' time, to summarise all in half of it, and to select the largest
+language in 15 seconds.
 """
 
 import json
@@ -21,7 +21,7 @@ from tests.bench import synthetic
 
 LANGUAGE = "Dutch"
 LARGEST = "Plateau Malagasy"
-GOALS = {"read_share_of_pandas": 0.2, "summary_share_of_pandas": 1.0, "select_largest_s": 15.0}
+GOALS = {"read_share_of_pandas": 0.2, "summary_share_of_pandas": 0.5, "select_largest_s": 15.0}
 
 
 def _seconds(work: Callable[[], object], repeats: int = 5) -> float:

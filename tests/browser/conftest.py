@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
 from tests.serving import dashboard
 
@@ -21,6 +21,9 @@ ARGUMENTS = (
 )
 SIZES = {"desktop": {"width": 1280, "height": 900}, "phone": {"width": 390, "height": 844}}
 LOOPBACK = ("http://localhost:", "http://127.0.0.1:", "data:", "blob:")
+
+# Two cores may be busy with other tests: an expectation waits this long before it fails.
+expect.set_options(timeout=30_000)
 
 OpenPage = Callable[..., AbstractContextManager[Page]]
 

@@ -38,8 +38,17 @@ class Asked:
 class Hub:
     """One dataset at one revision, its files kept in memory; `served` replaces what a file's bytes are when sent."""
 
-    def __init__(self, files: Mapping[str, bytes], *, faults: list[Fault] | None = None, moved_from: str = "") -> None:
+    def __init__(
+        self,
+        files: Mapping[str, bytes],
+        *,
+        faults: list[Fault] | None = None,
+        moved_from: str = "",
+        dataset: str = DATASET,
+        revision: str = REVISION,
+    ) -> None:
         self.files, self.faults, self.moved_from = dict(files), list(faults or []), moved_from
+        self.dataset, self.revision = dataset, revision
         self.asked: list[Asked] = []
         self.lock = threading.Lock()
         self.served: dict[str, bytes] = {}
@@ -100,14 +109,17 @@ class _Handler(BaseHTTPRequestHandler):
         if fault and fault.status:
             self.send(fault.status, b"trouble", with_body=with_body)
         elif self.hub.moved_from and f"/{self.hub.moved_from}/" in path:
-            location = self.path.replace(self.hub.moved_from, DATASET)
+            location = self.path.replace(self.hub.moved_from, self.hub.dataset)
             self.send(307, b"", headers={"Location": location}, with_body=with_body)
-        elif path == f"/api/datasets/{DATASET}/revision/{REVISION}":
+        elif path == f"/api/datasets/{self.hub.dataset}/revision/{self.hub.revision}":
             self.send(200, self.listing(), headers={"Content-Type": "application/json"}, with_body=with_body)
-        elif path.startswith(start := f"/datasets/{DATASET}/resolve/{REVISION}/") and path[len(start) :] in self.hub.files:
+        elif (
+            path.startswith(start := f"/datasets/{self.hub.dataset}/resolve/{self.hub.revision}/")
+            and path[len(start) :] in self.hub.files
+        ):
             self.send_file(path[len(start) :], cut_after=fault.cut_after if fault else 0, with_body=with_body)
         else:
-            code = "RepoNotFound" if DATASET not in path else "RevisionNotFound"
+            code = "RepoNotFound" if self.hub.dataset not in path else "RevisionNotFound"
             self.send(404, b"", headers={"X-Error-Code": code}, with_body=with_body)
 
     def listing(self) -> bytes:
@@ -120,12 +132,14 @@ class _Handler(BaseHTTPRequestHandler):
             }
             for name, content in self.hub.files.items()
         ]
-        return json.dumps({"id": DATASET, "sha": REVISION, "private": False, "tags": [], "siblings": siblings}).encode()
+        return json.dumps(
+            {"id": self.hub.dataset, "sha": self.hub.revision, "private": False, "tags": [], "siblings": siblings}
+        ).encode()
 
     def send_file(self, name: str, *, cut_after: int, with_body: bool) -> None:
         content = self.hub.files[name]
         headers = {
-            "X-Repo-Commit": REVISION,
+            "X-Repo-Commit": self.hub.revision,
             "ETag": f'"{hashlib.sha256(content).hexdigest()}"',
             "Accept-Ranges": "bytes",
         }

@@ -138,6 +138,6 @@ def test_pandalm_comes_out_as_published(real_data: Path, tmp_path: Path):
     # Published majority: 105 ties, 422 for the first response, 472 for the second.
     assert curated["consensus"]["tie"] == 105
     assert curated["consensus"]["decided"] == 422 + 472
-    # 54 pairs have an empty response: they are judged, but nobody can train on them.
-    assert curated["excluded"]["empty"] == 54
+    assert curated["excluded"] == {"tie": 105}
+    assert curated["preferences"] == 422 + 472
     assert curated["preferences"] + sum(curated["excluded"].values()) == 999

@@ -47,7 +47,7 @@ def test_the_page_asks_for_a_name_and_shows_how_to_judge(studio: Studio):
 def test_a_press_stores_the_vote_and_shows_the_next_pair(studio: Studio):
     add_project(studio, n_pairs=3)
     app = open_as("  Ana  Maria ")
-    assert app.query_params["annotator"] == ["Ana Maria"]
+    assert app.query_params["annotator"] == "Ana Maria"
     assert "Pair 1 of 3" in shown(app)
     first = shown(app)
     press(app, "Equally good")
@@ -62,7 +62,7 @@ def test_the_side_pressed_is_the_response_stored(studio: Studio):
     add_project(studio, n_pairs=8)
     app = open_as("ana")
     for _ in range(8):
-        pressed = "Answer A is better" if shown(app).find("h ") < shown(app).find("m ") else "Answer B is better"
+        pressed = "Answer A is better" if shown(app).find(">h ") < shown(app).find(">m ") else "Answer B is better"
         press(app, pressed)
     pairs = studio.store.pairs(NAME).set_index("pair_id")
     votes = studio.store.votes(NAME)

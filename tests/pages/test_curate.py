@@ -54,6 +54,18 @@ def test_curate_offers_dawid_skene_with_advice(studio):
     assert "Stay with the majority" in shown(app)
     app.radio(key=f"method-{NAME}").set_value("dawid-skene").run()
     assert outcome(app) == "10 of 10"
+    app.toggle[0].set_value(True).run()
+    assert "There is none: both methods come to the same outcome" in shown(app)
+
+
+def test_curate_lists_the_pairs_that_a_majority_would_decide_otherwise(studio):
+    # a and b always agree, c always differs: where a and c stand alone, c's vote speaks for a.
+    add_project(studio, *["hhm", "mmh"] * 15, *["h.m"] * 4)
+    app = open_page("curate")
+    app.radio(key=f"method-{NAME}").set_value("dawid-skene").run()
+    app.toggle[0].set_value(True).run()
+    listed = next(table.value for table in app.dataframe if "majority says" in table.value.columns)
+    assert listed["majority says"].tolist() == ["no consensus"] * 4
 
 
 def test_curate_without_preferences_says_what_to_change(studio):

@@ -1,13 +1,17 @@
 """The languages page: alive before any download, true after it, and the way to a first project."""
 
+import io
 import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from pipeline import languages
 from pipeline.adapters.store import open_store
 from tests.conftest import ROOT
 from tests.fakes.hub import Hub
@@ -17,7 +21,7 @@ FILE = "data/train-00000-of-00001.parquet"
 
 @pytest.fixture
 def page(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AppTest]:
-    """The real entry script on an empty workspace, at the languages page; no server answers at the hub's address."""
+    """The real entry script on an empty workspace, at the languages page, with a hub that does not have the dataset."""
     with Hub({}) as hub:
         monkeypatch.setenv("HF_ENDPOINT", hub.endpoint)
         monkeypatch.setenv("STUDIO_WORKSPACE", str(workspace))
@@ -83,6 +87,24 @@ def test_a_download_that_fails_says_what_to_do(page: AppTest):
     assert "does not have this dataset" in page.error[0].value
     assert "demonstration sample" in page.error[0].value
     assert any(button.label.startswith("Download Aya") for button in page.button)
+
+
+def test_a_download_ends_in_figures_counted_from_its_rows(page: AppTest, monkeypatch: pytest.MonkeyPatch):
+    rows = {"inputs": ["p1", "p2"], "targets": ["t1", "t2"], "language": ["Dutch", "Urdu"], "language_code": ["nld", "urd"]}
+    content = io.BytesIO()
+    pa.parquet.write_table(pa.table(rows), content)
+    facts = languages.totals()
+    with Hub({FILE: content.getvalue()}, dataset=facts.dataset, revision=facts.revision) as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.endpoint)
+        page.radio(key="source").set_value("hub").run()
+        next(button for button in page.button if button.label.startswith("Download Aya")).click().run()
+        deadline = time.monotonic() + 30
+        while "Counted from the rows" not in texts(page) and time.monotonic() < deadline:
+            time.sleep(0.3)
+            page.run()
+    assert "Counted from the rows" in texts(page)
+    assert set(page.dataframe[0].value["language"]) == {"Dutch", "Urdu"}
+    assert not page.exception
 
 
 def test_the_demonstration_shows_examples_and_says_that_it_is_not_aya(page: AppTest):

@@ -263,13 +263,14 @@ def test_answers_made_elsewhere_are_matched_by_id_or_text(store: Store, tmp_path
         {"prompt": "twee\u2028drie", "response": "2-3", "model": "elsewhere"},
         {"prompt": "vier", "response": "  ", "model": "elsewhere"},
         {"prompt": "vijf", "response": "5", "model": "elsewhere"},
+        {"prompt": ["een"], "response": {"text": "1"}, "model": "elsewhere"},
     )
     responses, exclusions = generate.read_responses(path, prompts)
     assert [(one.prompt_id, one.text, one.source) for one in responses] == [
         (prompts["id"][0], " één ", "elsewhere"),
         (prompts["id"][1], "2-3", "elsewhere"),
     ]
-    assert [one.reason for one in exclusions] == ["empty", "unknown_prompt"]
+    assert [one.reason for one in exclusions] == ["empty", "unknown_prompt", "unknown_prompt"]
     frame = pd.DataFrame({"prompt": ["vier"], "response": ["4"], "model": ["elsewhere"]})
     frame.to_parquet(tmp_path / "answers.parquet")
     assert [one.text for one in generate.read_responses(tmp_path / "answers.parquet", prompts)[0]] == ["4"]

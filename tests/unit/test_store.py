@@ -158,10 +158,15 @@ def test_a_full_disk_is_said_in_words_and_keeps_what_was_saved(store: Store):
     fill(store)
     with store.engine.connect() as connection:
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
-    # SQLite's own limit on the file's pages answers exactly as a full disk does.
-    with pytest.raises(WorkspaceError, match="cannot take more"), store.writing() as connection:
-        connection.exec_driver_sql(f"PRAGMA max_page_count={pages}")
-        connection.execute(sa.insert(schema.audit).values(project="dutch", at="", action="x" * 1_000_000, detail={}))
+
+    def write_a_megabyte() -> None:
+        with store.writing() as connection:
+            # SQLite's own limit on the file's pages answers exactly as a full disk does.
+            connection.exec_driver_sql(f"PRAGMA max_page_count={pages}")
+            connection.execute(sa.insert(schema.audit).values(project="dutch", at="", action="x" * 1_000_000, detail={}))
+
+    with pytest.raises(WorkspaceError, match="cannot take more"):
+        write_a_megabyte()
     assert len(store.pairs("dutch")) == 1
 
 
