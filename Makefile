@@ -43,6 +43,6 @@ imports: install
 bench: install  ## e.g. make bench NAME=pace
 	$(BIN)/python -m tests.bench $(NAME)
 
-lock: install  ## after a change of pyproject.toml
+lock:  ## after a change of pyproject.toml
 	$(BIN)/uv lock
 	$(BIN)/uv export --quiet --no-dev --no-hashes --no-annotate --no-header --format requirements-txt --output-file requirements.txt

@@ -30,13 +30,12 @@ TITLES = {
 
 st.set_page_config(page_title="Aya Preference Studio", page_icon="🗳️", layout="wide")
 st.logo(Path(__file__).with_name("logo.svg"), size="large")
-page = st.navigation(
-    [
-        st.Page(widgets.PAGES[noun], title=title, url_path=None if noun == "overview" else noun, default=noun == "overview")
-        for noun, title in TITLES.items()
-    ],
-    position="top",
-)
+pages = [
+    st.Page(widgets.PAGES[noun], title=title, url_path=None if noun == "overview" else noun, default=noun == "overview")
+    for noun, title in TITLES.items()
+]
+page = st.navigation(pages, position="top")
+widgets.phone_navigation(pages)
 try:
     services.start()
     page.run()

@@ -4,6 +4,7 @@ Text from outside is shown by `text_card` alone: escaped, in its own direction, 
 """
 
 import html
+from collections.abc import Sequence
 
 import plotly.graph_objects as go
 import streamlit as st
@@ -27,6 +28,12 @@ PAGES = {
 
 STYLE = """<style>
 [data-testid="stMainBlockContainer"] {padding-top: 4.5rem; padding-bottom: 3rem;}
+.st-key-phone-navigation {display: none;}
+@media (max-width: 768px) {
+  [data-testid="stExpandSidebarButton"], [data-testid="stSidebar"] {display: none;}
+  .st-key-phone-navigation {display: flex; flex-wrap: nowrap; overflow-x: auto; scrollbar-width: thin;}
+  .st-key-phone-navigation > * {flex: none; width: auto;}
+}
 .studio-text {white-space: pre-wrap; overflow-wrap: anywhere; unicode-bidi: plaintext; text-align: start; line-height: 1.55;}
 .studio-card {border: 1px solid color-mix(in srgb, currentColor 25%, transparent); border-radius: .5rem; padding: .75rem 1rem;}
 .studio-card h3 {font-size: .9rem; font-weight: 600; margin: 0 0 .4rem 0; padding: 0; opacity: .85;}
@@ -39,6 +46,16 @@ def page_title(question: str, subtitle: str = "") -> None:
     st.title(question, anchor=False)
     if subtitle:
         st.html(f'<p style="opacity:.85">{html.escape(subtitle)}</p>')
+
+
+def phone_navigation(pages: Sequence[st.Page]) -> None:
+    """Show the pages as one row of links on a narrow screen.
+
+    Streamlit 1.67 folds its top navigation into a drawer there, which stays open over the page after each tap.
+    """
+    with st.container(key="phone-navigation", horizontal=True, gap="xxsmall"):
+        for page in pages:
+            st.page_link(page)
 
 
 def go_to(page: str) -> None:
@@ -67,8 +84,9 @@ def plain(text: str) -> str:
 
 def text_html(text: str) -> str:
     """Return text as HTML that shows exactly these characters, in their own direction."""
-    # st.html takes the spaces out of a line that holds nothing else, unless line breaks are written as entities.
-    exact = html.escape(text).replace("\n", "&#10;")
+    # st.html takes the spaces out of a line that holds nothing else, unless line breaks are written as entities;
+    # to a browser a carriage return with a line feed is one line break.
+    exact = html.escape(text).replace("\r\n", "\n").replace("\r", "\n").replace("\n", "&#10;")
     return f'<div class="studio-text" dir="auto">{exact}</div>'
 
 

@@ -236,6 +236,7 @@ class Studio:
                 on_progress=_reporting(job, progress),
                 should_stop=job.should_stop,
             )
+            job.message = report.ended_early
         self.store.note(name, "generate", model=endpoint.model, stored=report.stored, failed=dict(report.failed))
         return dataclasses.asdict(report) | {"interrupted": job.was_interrupted}
 
@@ -257,6 +258,7 @@ class Studio:
                 on_progress=_reporting(job, progress),
                 should_stop=job.should_stop,
             )
+            job.message = report.ended_early
         self.store.note(name, "judge", model=endpoint.model, stored=report.stored, failed=dict(report.failed))
         return dataclasses.asdict(report) | {"interrupted": job.was_interrupted}
 
@@ -339,7 +341,13 @@ class Studio:
             order_key=secrets.token_hex(16),
             rules=curate.Rules().as_dict(),
         )
-        self.store.add_project(project, documents={DocumentKind.GUIDELINES: annotate.GUIDELINES})
+        self.store.add_project(
+            project,
+            documents={
+                DocumentKind.SYSTEM_PROMPT: languages.system_prompt(languages.find_language(language)),
+                DocumentKind.GUIDELINES: annotate.GUIDELINES,
+            },
+        )
 
     def push(self, name: str, backend: str = "local") -> Answer:
         """Pair the human response with each model's and open the pairs for voting.

@@ -39,14 +39,20 @@ def acknowledged(voters: list[Voter]) -> set[tuple[str, str]]:
     return {(voter.name, pair_id) for voter in voters for pair_id in voter.answered}
 
 
+def begin_voting(address: str, voters: list[Voter]) -> threading.Thread:
+    """Let them vote in a thread of their own: the main one may hold the event loop of a browser."""
+    voting = threading.Thread(target=lambda: asyncio.run(vote_together(address, voters, votes=PAIRS)))
+    voting.start()
+    return voting
+
+
 def test_a_killed_server_loses_no_vote_and_doubles_none(store: Store, workspace: Path) -> None:
     fill(store)
     voters = [Voter(f"voter-{number}", "nl") for number in range(VOTERS)]
     for enough in (40, 100):
         port = serving.free_port()
         process = serving.start(workspace, port)
-        voting = threading.Thread(target=asyncio.run, args=(vote_together(f"http://localhost:{port}", voters, votes=PAIRS),))
-        voting.start()
+        voting = begin_voting(f"http://localhost:{port}", voters)
         ends_at = time.monotonic() + 90
         while len(acknowledged(voters)) < enough and time.monotonic() < ends_at:
             time.sleep(0.01)
@@ -58,7 +64,7 @@ def test_a_killed_server_loses_no_vote_and_doubles_none(store: Store, workspace:
         assert acknowledged(voters) <= stored(store)
         assert len(stored(store)) <= len(acknowledged(voters)) + 2 * VOTERS
     with serving.dashboard(workspace) as address:
-        asyncio.run(vote_together(address, voters, votes=PAIRS))
+        begin_voting(address, voters).join()
     counts = store.pairs("nl")["n_votes"]
     assert counts.max() <= WANTED
     assert counts.sum() == len(stored(store))
