@@ -7,6 +7,7 @@ answered within 500 ms, none lost and none doubled.
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -68,7 +69,7 @@ def fill(workspace: Path, project: str) -> None:
 def one_annotator(address: str) -> list[float]:
     """Answer every pair by key in a real browser; return the milliseconds to each next pair."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=list(ARGUMENTS))
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=list(ARGUMENTS))
         page = browser.new_page(viewport={"width": 1280, "height": 900})
         # Before the page's own scripts, which end the event.
         page.add_init_script("addEventListener('keydown', () => { window.pressedAt = performance.now(); }, true)")

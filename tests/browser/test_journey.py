@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import OpenPage
+from tests.browser.conftest import SIZES, OpenPage
 from tests.fakes.model_server import ModelServer
 
 N_PROMPTS = 4
@@ -16,8 +16,9 @@ N_PROMPTS = 4
 
 def go(page: Page, title: str) -> None:
     """Open a page by the navigation: at the top, on a phone a row of links."""
-    links = page.get_by_role("link", name=title, exact=True)
-    links.locator("visible=true").first.click()
+    is_phone = page.viewport_size == SIZES["phone"]
+    links = page.locator(".st-key-phone-navigation" if is_phone else "header").get_by_role("link", name=title, exact=True)
+    links.click()
     expect(page).to_have_url(re.compile(r"/(\?|$)" if title == "Board" else f"/{title.lower()}"))
 
 
