@@ -177,3 +177,13 @@ def models(base_url: str, api_key_env: str) -> tuple[str, ...]:
         EndpointError: Nothing answers there, or the key is refused.
     """
     return endpoints.check(base_url, key=os.environ.get(api_key_env, "") if api_key_env else "", timeout_s=3)
+
+
+def exclusions(project: str) -> pd.DataFrame:
+    """Return the rows left out before voting, as `Store.exclusions`."""
+    return _exclusions(studio().store.url, project, studio().store.version(project))
+
+
+@st.cache_resource(show_spinner=False, max_entries=8)
+def _exclusions(url: str, project: str, version: str) -> pd.DataFrame:  # noqa: ARG001 - part of the cache's key
+    return studio().store.exclusions(project)

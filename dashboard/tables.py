@@ -342,6 +342,20 @@ def not_selected(selection: Selection, reason: str, *, at_most: int = 200) -> pd
     return pd.DataFrame(rows, columns=["prompt", "detail"])
 
 
+LEFT_OUT: Mapping[str, str] = {
+    **EXPLAINED,
+    "identical": "the model gave the very text of the human answer",
+    "unknown_prompt": "an imported answer to a prompt that is not in this project",
+    "empty": "an imported answer without text",
+}
+"""Why a row never came to a vote, in words."""
+
+
+def exclusions(left_out: pd.DataFrame, reason: str, *, at_most: int = 500) -> pd.DataFrame:
+    """Return the first rows left out under a reason, in words."""
+    return left_out.loc[left_out["reason"] == reason, ["text", "detail"]].head(at_most)
+
+
 def examples(rows: pd.DataFrame, *, seed: int, n: int = 3) -> list[tuple[str, str]]:
     """Return prompts with their human answers, drawn with the seed."""
     drawn = rows.sample(n=min(n, len(rows)), random_state=seed)

@@ -25,6 +25,7 @@ def page() -> None:
     missing = progress.votes_wanted_still(pairs, votes_wanted=project.votes_wanted)
     _show_forecast(progress.forecast(votes, votes_missing=missing, now=now))
     _show_funnel(project, pairs)
+    _show_left_out(project)
     if votes.empty:
         return
     _show_days(progress.votes_per_day(votes), goal=progress.goal(votes, votes_missing=missing))
@@ -60,6 +61,19 @@ def _show_funnel(project: Project, pairs: pd.DataFrame) -> None:
     with left:
         widgets.chart(charts.funnel(stages), key="stages")
     right.dataframe(tables.stages(stages), hide_index=True)
+
+
+def _show_left_out(project: Project) -> None:
+    """The rows that never came to a vote, each under its reason."""
+    left_out = services.exclusions(project.name)
+    if left_out.empty:
+        return
+    with st.expander(f"{len(left_out):,} rows were left out before voting: see which, and why"):
+        counts = left_out["reason"].value_counts()
+        reason = st.selectbox(
+            "Reason", list(counts.index), format_func=lambda name: f"{tables.LEFT_OUT.get(name, name)} ({counts[name]:,})"
+        )
+        st.dataframe(tables.exclusions(left_out, reason), hide_index=True)
 
 
 def _show_days(daily: pd.DataFrame, *, goal: int) -> None:

@@ -6,7 +6,7 @@ The outcome depends on the rows, the rules and the seed, not on the order of the
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -33,7 +33,7 @@ class Reason(StrEnum):
     OVER_LIMIT = "over_limit"
 
 
-EXPLAINED = {
+EXPLAINED: Mapping[str, str] = {
     Reason.NOT_TEXT: "holds something that is not text, or a character that cannot be stored",
     Reason.EMPTY_PROMPT: "the prompt is empty",
     Reason.EMPTY_ANSWER: "the human answer is empty",
