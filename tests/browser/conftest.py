@@ -28,7 +28,9 @@ expect.set_options(timeout=30_000)
 OpenPage = Callable[..., AbstractContextManager[Page]]
 
 
-@pytest.fixture(scope="session")
+# Playwright's event loop lives in the main thread as long as it runs; for the session it would break every later
+# test that starts a loop of its own.
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     path = shutil.which("chromium") or shutil.which("google-chrome")
     if path is None:
