@@ -113,3 +113,9 @@ def test_the_published_frame_says_how_exact_it_is_and_leaves_unknown_figures_mis
     assert frame.loc["Najdi Arabic", "how"] == "about"
     assert frame["contributors"].isna().all()
     assert frame["rows"].sum() == 202_379  # 63 exact counts and 8 read off a plot; the exact total is 202,362
+
+
+def test_every_aya_language_has_its_own_system_prompt():
+    english = languages.system_prompt(find_language("English")).replace("English", "{}")
+    for language in languages.LANGUAGES:
+        assert language.name == "English" or languages.system_prompt(language) != english.format(language.name), language.name
