@@ -46,3 +46,6 @@ bench: install  ## e.g. make bench NAME=pace
 lock:  ## after a change of pyproject.toml
 	$(BIN)/uv lock
 	$(BIN)/uv export --quiet --no-dev --no-hashes --no-annotate --no-header --format requirements-txt --output-file requirements.txt
+
+screenshots: setup  ## the pictures in docs/screenshots
+	$(BIN)/python -m tests.browser.screenshots
