@@ -9,7 +9,7 @@ import hmac
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -29,6 +29,7 @@ from pipeline.records import (
 )
 
 MAX_NAME_CHARS = 60
+_JOINERS = "\u200c\u200d"
 STUDY_CHOICES = ("a", "b", "tie", "both_bad", "skip")
 STUDY_TEXTS = ("prompt", "response_a", "response_b")
 STUDY_NAMES = ("source_a", "source_b", "annotator")
@@ -87,7 +88,10 @@ class Card:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Study:
-    """What the file of a finished study holds; `exclusions` are pairs that no vote can tell apart."""
+    """What the file of a finished study holds; `exclusions` are pairs that no vote can tell apart.
+
+    A vote's `at` is empty where the file does not say when it was cast.
+    """
 
     prompts: list[Prompt]
     responses: list[Response]
@@ -112,18 +116,23 @@ def to_choice(answer: Answer, card: Card) -> Choice:
 
 
 def annotator_name(text: str) -> str:
-    """Return the name an annotator typed, spaces tidied.
+    """Return the name an annotator typed, spaces tidied; any script may be used.
 
     Raises:
         VoteError: It is empty, too long, or holds characters that cannot be seen.
     """
     name = " ".join(text.split())
-    if not name or len(name) > MAX_NAME_CHARS or not name.isprintable():
+    if len(name) > MAX_NAME_CHARS or not can_be_read(name):
         raise VoteError(
             f"A name has 1 to {MAX_NAME_CHARS} letters that can be seen.",
             hint="Type your name or any other name you will remember, or take a random one.",
         )
     return name
+
+
+def can_be_read(name: str) -> bool:
+    """Return whether a name has a letter or sign that can be seen, and nothing that cannot but the joiners some scripts need."""
+    return bool(name.strip(f" {_JOINERS}")) and name.translate(dict.fromkeys(map(ord, _JOINERS))).isprintable()
 
 
 def pseudonym(number: int) -> str:
@@ -168,7 +177,7 @@ def read_study(path: Path, *, language: str, now: datetime) -> Study:
         path: JSONL with `prompt`, `response_a`, `response_b`, `source_a`, `source_b`, `annotator`, `choice`
             (a, b, tie, both_bad or skip), and optionally `shown_first` (a or b), `reason`, `at`.
         language: The language of the prompts, part of their ids.
-        now: Stands in for `at` where a line has none.
+        now: When responses of a line without `at` are said to have been made.
 
     Returns:
         Records whose ids follow from the texts, so reading the file twice gives the same ones. A second vote
@@ -196,7 +205,7 @@ def read_study(path: Path, *, language: str, now: datetime) -> Study:
             continue
         pair = make_pair(one, other, position=len(pairs))
         pairs.setdefault(pair.id, pair)
-        votes.append(_study_vote(row, pair, one, other, version=versions[row["annotator"], pair.id], at=at))
+        votes.append(_study_vote(row, pair, one, other, version=versions[row["annotator"], pair.id]))
         versions[row["annotator"], pair.id] += 1
     return Study(
         prompts=list(prompts.values()),
@@ -205,6 +214,41 @@ def read_study(path: Path, *, language: str, now: datetime) -> Study:
         votes=votes,
         exclusions=list(exclusions.values()),
     )
+
+
+def new_votes(votes: Iterable[Vote], stored: Iterable[Vote], *, now: datetime) -> list[Vote]:
+    """Return the votes of a study that are not stored yet, each as the next version of its annotator on its pair.
+
+    Args:
+        votes: In the order of the file.
+        stored: Every version stored so far. A vote is stored already when its choice, reason and moment are; one
+            without a moment, when a stored one with its choice and reason is left that no other such vote stands for.
+        now: The moment of a new vote that has none.
+    """
+    versions: dict[tuple[str, str], int] = {}
+    seen: set[tuple[str, ...]] = set()
+    unmatched: Counter[tuple[str, ...]] = Counter()
+    for vote in stored:
+        versions[vote.annotator, vote.pair_id] = max(versions.get((vote.annotator, vote.pair_id), 0), vote.version + 1)
+        seen.add((*_said(vote), vote.at))
+        unmatched[_said(vote)] += 1
+    new = []
+    for vote in votes:
+        said = _said(vote)
+        if vote.at and (*said, vote.at) in seen:
+            continue
+        if not vote.at and unmatched[said]:
+            unmatched[said] -= 1
+            continue
+        seen.add((*said, vote.at))
+        version = versions.get((vote.annotator, vote.pair_id), 0)
+        versions[vote.annotator, vote.pair_id] = version + 1
+        new.append(replace(vote, version=version, at=vote.at or _iso(now)))
+    return new
+
+
+def _said(vote: Vote) -> tuple[str, ...]:
+    return vote.pair_id, vote.annotator, str(vote.choice), vote.reason
 
 
 def _read_lines(path: Path) -> list[dict[str, str]]:
@@ -282,7 +326,7 @@ def _response(row: Mapping[str, str], side: str, prompt: Prompt, at: str) -> Res
     return Response(id=response_id(prompt.id, source, text), prompt_id=prompt.id, source=source, text=text, created_at=at)
 
 
-def _study_vote(row: Mapping[str, str], pair: Pair, one: Response, other: Response, *, version: int, at: str) -> Vote:
+def _study_vote(row: Mapping[str, str], pair: Pair, one: Response, other: Response, *, version: int) -> Vote:
     """The row's vote; `one` and `other` are the responses it calls a and b."""
     ids = {"a": one.id, "b": other.id}
     if row["choice"] in ids:
@@ -296,5 +340,5 @@ def _study_vote(row: Mapping[str, str], pair: Pair, one: Response, other: Respon
         version=version,
         shown_first=ids.get(row["shown_first"], ""),
         reason=row["reason"],
-        at=at,
+        at=row["at"],
     )

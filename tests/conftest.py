@@ -1,11 +1,16 @@
 """Fixtures every test may use: a workspace in a temporary folder, a store in it, the real data beside the project."""
 
 import os
+import shutil
+import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
+from pipeline.adapters import schema
 from pipeline.adapters.store import Store, open_store
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -22,6 +27,42 @@ def store(workspace: Path) -> Iterator[Store]:
     """A real SQLite store in the workspace."""
     opened = open_store(f"sqlite:///{workspace / 'studio.db'}")
     yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """A PostgreSQL server of its own, in a temporary folder, listening on a socket file only."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    if not found or not shutil.which("runuser") or os.geteuid() != 0:
+        pytest.skip("POSTGRES NOT TESTED: needs Debian's postgresql package, and root to start it as user postgres")
+    folder = Path(tempfile.mkdtemp(prefix="studio-postgres-"))
+    shutil.chown(folder, "postgres")
+
+    def run(program: str, *arguments: str) -> None:
+        command = ["runuser", "-u", "postgres", "--", str(found[-1].with_name(program)), *arguments]
+        subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60)
+
+    data = str(folder / "data")
+    run("initdb", "-D", data, "-A", "trust", "-E", "UTF8", "--no-sync")
+    run("pg_ctl", "-D", data, "-w", "-l", str(folder / "log"), "-o", f"-k {folder} -c listen_addresses=", "start")
+    yield f"postgresql+psycopg://postgres@/postgres?host={folder}"
+    run("pg_ctl", "-D", data, "-w", "-m", "immediate", "stop")
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def either_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    """An empty store in a SQLite file, then one on a PostgreSQL server."""
+    if request.param == "sqlite":
+        opened = open_store(f"sqlite:///{tmp_path / 'either.db'}")
+    else:
+        opened = open_store(request.getfixturevalue("postgres_url"))
+    yield opened
+    if request.param == "postgres":
+        with opened.writing() as connection:
+            for table in schema.metadata.sorted_tables:
+                connection.execute(sa.delete(table))
     opened.close()
 
 

@@ -14,9 +14,37 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, Engine
 
-from pipeline.errors import BackendError, WorkspaceError
+from pipeline.errors import BackendError, SettingsError, WorkspaceError
 
 BUSY_TIMEOUT_S = 30
+_LOCK = sa.text("SELECT pg_advisory_xact_lock(hashtext(:project))")
+
+
+def parse_url(url: str) -> sa.URL:
+    """Return the parts of a database's address.
+
+    Raises:
+        SettingsError: It is no address, or of a database that is not known or has no driver here.
+    """
+    # The address may hold a password, so it is not repeated.
+    try:
+        parsed = sa.make_url(url)
+        if parsed.get_backend_name() not in ("sqlite", "postgresql"):
+            raise _wrong_url("names a database other than SQLite and Postgres")
+        parsed.get_dialect().import_dbapi()
+    except ImportError as error:
+        raise _wrong_url(f"asks for the Python package {error.name}, which is not installed") from error
+    except (sa.exc.ArgumentError, ValueError) as error:
+        raise _wrong_url("is not the address of a database") from error
+    return parsed
+
+
+def _wrong_url(why: str) -> SettingsError:
+    return SettingsError(
+        f"STUDIO_DATABASE_URL {why}.",
+        hint='Write it as postgresql+psycopg://user:password@host/database, after pip install "psycopg[binary]"; '
+        "or leave it empty to keep everything in the workspace.",
+    )
 
 
 def make_engine(url: sa.URL) -> Engine:
@@ -101,12 +129,20 @@ class Database:
         with self.translated(), self.engine.connect().execution_options(writes=True) as connection, connection.begin():
             yield connection
 
+    def queue(self, connection: Connection, project: str) -> None:
+        """Let nobody else who queues for this project write until the transaction ends; SQLite has one writer anyway."""
+        if connection.dialect.name == "postgresql":
+            connection.execute(_LOCK, {"project": project})
+
     def insert_missing(self, connection: Connection, table: sa.Table, rows: list[dict[str, Any]]) -> int:
         """Insert the rows whose key is not there yet; return how many were new."""
         if not rows:
             return 0
-        dialect = sqlite if self.engine.dialect.name == "sqlite" else postgresql
-        return connection.execute(dialect.insert(table).on_conflict_do_nothing(), rows).rowcount
+        if connection.dialect.name == "sqlite":
+            return connection.execute(sqlite.insert(table).on_conflict_do_nothing(), rows).rowcount
+        # The driver for Postgres does not count rows put in together, so each new one is asked to come back as a 1.
+        insert = postgresql.insert(table).on_conflict_do_nothing().returning(sa.literal_column("1"))
+        return len(connection.execute(insert, rows).all())
 
     def add(self, table: sa.Table, project: str, records: Iterable[Any]) -> int:
         """Insert the records of a project that are not there yet; return how many were new."""

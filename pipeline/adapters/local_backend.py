@@ -78,7 +78,6 @@ _STANDING = sa.text("""
         )
     ) AS remaining
 """)
-_LOCK = sa.text("SELECT pg_advisory_xact_lock(hashtext(:project))")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,8 +173,7 @@ class LocalBackend:
     def _writing(self, project: str) -> Iterator[Connection]:
         """A transaction in which nobody else assigns or counts votes of the project."""
         with self._turn, self._store.writing() as connection:
-            if connection.dialect.name == "postgresql":
-                connection.execute(_LOCK, {"project": project})
+            self._store.queue(connection, project)
             yield connection
 
 

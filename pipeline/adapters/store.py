@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ import pandas as pd
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from pipeline import annotate
 from pipeline.adapters import schema
-from pipeline.adapters.database import Database, make_engine
+from pipeline.adapters.database import Database, make_engine, parse_url
 from pipeline.adapters.migrations import upgrade
 from pipeline.errors import ProjectError, WorkspaceError
 from pipeline.records import (
@@ -44,10 +46,11 @@ def open_store(url: str) -> Store:
     """Open the database at a SQLAlchemy URL, creating or migrating its tables.
 
     Raises:
+        SettingsError: It is not the address of a database that can be used here.
         WorkspaceError: The folder cannot be written, or a newer version of the studio wrote the database.
         BackendError: The database server cannot be reached.
     """
-    parsed = sa.make_url(url)
+    parsed = parse_url(url)
     if parsed.get_backend_name() == "sqlite" and parsed.database:
         folder = Path(parsed.database).parent
         try:
@@ -313,11 +316,25 @@ class Store(Database):
     # Votes
 
     def add_votes(self, project: str, votes: Iterable[Vote]) -> int:
-        """Add votes of a finished study; those already there are left as they are. Return how many were new."""
-        rows = [{"project": project} | dataclasses.asdict(vote) | {"choice": str(vote.choice)} for vote in votes]
+        """Add votes; a version that is already there is left as it is. Return how many were new."""
         with self.writing() as connection:
-            added = self.insert_missing(connection, schema.votes, rows)
-            self._recount(connection, project)
+            return self._add_votes(connection, project, votes)
+
+    def import_votes(self, project: str, votes: Iterable[Vote]) -> list[Vote]:
+        """Add votes of a finished study, changed ones as new versions; return the new ones as `annotate.new_votes` has them."""
+        table = schema.votes
+        columns = [column for column in table.c if column.name not in ("seq", "project")]
+        with self.writing() as connection:
+            self.queue(connection, project)
+            rows = connection.execute(sa.select(*columns).where(table.c.project == project)).mappings()
+            new = annotate.new_votes(votes, (Vote(**row) for row in rows), now=datetime.now(UTC))
+            self._add_votes(connection, project, new)
+        return new
+
+    def _add_votes(self, connection: Connection, project: str, votes: Iterable[Vote]) -> int:
+        rows = [{"project": project} | dataclasses.asdict(vote) | {"choice": str(vote.choice)} for vote in votes]
+        added = self.insert_missing(connection, schema.votes, rows)
+        self._recount(connection, project)
         return added
 
     def recount(self, project: str) -> None:
@@ -405,9 +422,12 @@ class Store(Database):
         return [Job(**{**row, "command": tuple(row["command"]), "state": JobState(row["state"])}) for row in rows]
 
     def add_release(self, release: Release) -> None:
-        """Record a release; the same release again changes nothing."""
+        """Record a release; the same release again is the one that is there, in the folder it was last written to."""
+        table = schema.releases
         with self.writing() as connection:
-            self.insert_missing(connection, schema.releases, [dataclasses.asdict(release)])
+            if not self.insert_missing(connection, table, [dataclasses.asdict(release)]):
+                same = (table.c.project == release.project) & (table.c.name == release.name)
+                connection.execute(sa.update(table).where(same).values(directory=release.directory))
 
     def releases(self, project: str) -> list[Release]:
         """Return the releases of a project, newest first."""
@@ -421,8 +441,12 @@ class Store(Database):
             connection.execute(sa.insert(schema.audit).values(project=project, at=utc_now(), action=action, detail=detail))
 
     def counts(self, project: str) -> dict[str, float]:
-        """Return `prompts, responses` (by models), `pairs, votes, annotators, completed_pairs, releases, spent_usd`."""
+        """Return `prompts, responses` (by models), `pairs, votes, skips, annotators, completed_pairs, releases, spent_usd`.
+
+        `votes` count, skips do not; `annotators` are those with a vote.
+        """
         latest = self._latest_votes(project)
+        is_vote = latest.c.choice != str(Choice.SKIP)
 
         def count(table: sa.Table, *where: sa.ColumnElement[bool]) -> sa.ScalarSelect[int]:
             return sa.select(sa.func.count()).select_from(table).where(table.c.project == project, *where).scalar_subquery()
@@ -435,8 +459,9 @@ class Store(Database):
             count(schema.prompts).label("prompts"),
             count(schema.responses, schema.responses.c.source != HUMAN).label("responses"),
             count(schema.pairs).label("pairs"),
-            sa.select(sa.func.count()).select_from(latest).scalar_subquery().label("votes"),
-            sa.select(sa.func.count(latest.c.annotator.distinct())).scalar_subquery().label("annotators"),
+            sa.select(sa.func.count()).select_from(latest).where(is_vote).scalar_subquery().label("votes"),
+            sa.select(sa.func.count()).select_from(latest).where(~is_vote).scalar_subquery().label("skips"),
+            sa.select(sa.func.count(latest.c.annotator.distinct())).where(is_vote).scalar_subquery().label("annotators"),
             count(schema.pairs, schema.pairs.c.n_votes >= wanted).label("completed_pairs"),
             count(schema.releases).label("releases"),
             spent.scalar_subquery().label("spent_usd"),

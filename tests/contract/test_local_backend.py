@@ -24,39 +24,9 @@ NOW = datetime(2025, 3, 1, 12, tzinfo=UTC)
 LEASE_S = 60.0
 
 
-@pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
-    """A PostgreSQL server of its own, in a temporary folder, listening on a socket file only."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    if not found or not shutil.which("runuser") or os.geteuid() != 0:
-        pytest.skip("POSTGRES NOT TESTED: needs Debian's postgresql package, and root to start it as user postgres")
-    folder = Path(tempfile.mkdtemp(prefix="studio-postgres-"))
-    shutil.chown(folder, "postgres")
-
-    def run(program: str, *arguments: str) -> None:
-        command = ["runuser", "-u", "postgres", "--", str(found[-1].with_name(program)), *arguments]
-        subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60)
-
-    data = str(folder / "data")
-    run("initdb", "-D", data, "-A", "trust", "-E", "UTF8", "--no-sync")
-    run("pg_ctl", "-D", data, "-w", "-l", str(folder / "log"), "-o", f"-k {folder} -c listen_addresses=", "start")
-    yield f"postgresql+psycopg://postgres@/postgres?host={folder}"
-    run("pg_ctl", "-D", data, "-w", "-m", "immediate", "stop")
-    shutil.rmtree(folder)
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    if request.param == "sqlite":
-        opened = open_store(f"sqlite:///{tmp_path / 'studio.db'}")
-    else:
-        opened = open_store(request.getfixturevalue("postgres_url"))
-    yield opened
-    if request.param == "postgres":
-        with opened.writing() as connection:
-            for table in schema.metadata.sorted_tables:
-                connection.execute(sa.delete(table))
-    opened.close()
+@pytest.fixture
+def store(either_store: Store) -> Store:
+    return either_store
 
 
 @pytest.fixture

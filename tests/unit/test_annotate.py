@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from pipeline.annotate import (
     Study,
     annotator_name,
     make_pairs,
+    new_votes,
     order,
     pseudonym,
     read_study,
@@ -99,9 +101,12 @@ def test_an_answer_names_the_response_whichever_side_it_was_on(swapped: bool, an
 def test_a_name_is_tidied_and_may_be_in_any_script():
     assert annotator_name("  Ana   Maria ") == "Ana Maria"
     assert annotator_name("สมชาย") == "สมชาย"
+    # Persian and Sinhala write some names with joiners that have no shape of their own.
+    for joined in ("علی\u200cرضا", "ශ්\u200dරී"):
+        assert annotator_name(joined) == joined
 
 
-@pytest.mark.parametrize("typed", ["", "   ", "x" * 61, "a\u202eb", "a\x00b"])
+@pytest.mark.parametrize("typed", ["", "   ", "x" * 61, "a\u202eb", "a\x00b", "\u200d\u200c"])
 def test_a_name_that_cannot_be_read_is_refused(typed: str):
     with pytest.raises(VoteError, match="1 to 60 letters"):
         annotator_name(typed)
@@ -180,6 +185,27 @@ def test_a_second_vote_on_a_pair_is_a_new_version(tmp_path: Path):
 
 def test_reading_a_study_twice_gives_the_same_records(tmp_path: Path):
     assert study(tmp_path, {}, {"choice": "skip"}) == study(tmp_path, {}, {"choice": "skip"})
+
+
+def test_a_study_without_moments_taken_in_again_adds_nothing_and_a_change_is_the_next_version(tmp_path: Path):
+    to_and_fro = study(tmp_path, {"choice": "a"}, {"choice": "tie"}, {"choice": "a"}).votes
+    stored = new_votes(to_and_fro, [], now=NOW)
+    assert [vote.version for vote in stored] == [0, 1, 2]
+    assert {vote.at for vote in stored} == {"2025-03-01T12:00:00.000000+00:00"}
+    assert new_votes(to_and_fro, stored, now=NOW) == []
+    (changed,) = new_votes(study(tmp_path, {"choice": "both_bad"}).votes, stored, now=NOW)
+    assert (changed.version, changed.choice) == (3, Choice.BOTH_BAD)
+
+
+def test_the_same_line_twice_in_a_file_is_one_vote_where_its_moment_is_known(tmp_path: Path):
+    dated = {"at": "2025-02-01T10:00:00Z"}
+    assert len(new_votes(study(tmp_path, dated, dated, dated | {"reason": "korter"}).votes, [], now=NOW)) == 2
+
+
+def test_a_vote_after_one_cast_in_the_studio_is_the_next_version(tmp_path: Path):
+    (read,) = study(tmp_path, {"at": "2025-02-01T10:00:00Z"}).votes
+    (new,) = new_votes([read], [replace(read, version=4, at="2025-01-01T10:00:00.000000+00:00")], now=NOW)
+    assert new == replace(read, version=5)
 
 
 def test_an_empty_response_is_a_response(tmp_path: Path):

@@ -11,10 +11,27 @@ from alembic.migration import MigrationContext
 
 from pipeline.adapters import schema
 from pipeline.adapters.store import Store, open_store
-from pipeline.errors import ProjectError, WorkspaceError
-from pipeline.records import HUMAN, Choice, DocumentKind, Project, Prompt, Request, Response, Vote, make_pair, response_id
+from pipeline.errors import ProjectError, SettingsError, WorkspaceError
+from pipeline.records import (
+    HUMAN,
+    Choice,
+    DocumentKind,
+    Project,
+    Prompt,
+    Release,
+    Request,
+    Response,
+    Vote,
+    make_pair,
+    response_id,
+)
 
 DUTCH = Project(name="dutch", language="Dutch", code="nld", source="sample", revision="r1", order_key="k")
+
+
+@pytest.fixture
+def store(either_store: Store) -> Store:
+    return either_store
 
 
 def request(key: str = "k1", **changes: object) -> Request:
@@ -56,6 +73,13 @@ def test_adding_the_same_rows_again_adds_nothing(store: Store):
     assert len(store.prompts("dutch")) == 2
 
 
+def test_rows_in_several_batches_are_counted_once_each(store: Store):
+    store.add_project(DUTCH)
+    prompts = [Prompt(id=f"p{number}", text="?", position=number) for number in range(2_500)]
+    assert store.add_prompts("dutch", prompts[:1_700]) == 1_700
+    assert store.add_prompts("dutch", prompts) == 800
+
+
 def test_a_taken_project_name_is_refused_and_nothing_changes(store: Store):
     store.add_project(DUTCH)
     with pytest.raises(ProjectError, match="already there"):
@@ -88,6 +112,53 @@ def test_skips_do_not_count_towards_the_votes_of_a_pair(store: Store):
         [Vote(pair_id=pair_id, annotator="ana", choice=Choice.SKIP), Vote(pair_id=pair_id, annotator="bo", choice=Choice.SECOND)],
     )
     assert store.pairs("dutch")["n_votes"].tolist() == [1]
+
+
+def test_skips_are_counted_apart_from_votes(store: Store):
+    pair_id = fill(store)
+    store.update_project("dutch", votes_wanted=1)
+    store.add_votes("dutch", [Vote(pair_id=pair_id, annotator="ana", choice=Choice.SKIP)])
+    counts = store.counts("dutch")
+    assert (counts["votes"], counts["skips"], counts["annotators"], counts["completed_pairs"]) == (0, 1, 0, 0)
+    store.add_votes("dutch", [Vote(pair_id=pair_id, annotator="bo", choice=Choice.TIE)])
+    counts = store.counts("dutch")
+    assert (counts["votes"], counts["skips"], counts["annotators"], counts["completed_pairs"]) == (1, 1, 1, 1)
+
+
+def test_a_changed_vote_of_a_study_is_the_next_version_and_the_same_one_adds_nothing(store: Store):
+    pair_id = fill(store)
+    said = Vote(pair_id=pair_id, annotator="ana", choice=Choice.FIRST, at="2025-03-01T12:00:00.000000+00:00")
+    later = dataclasses.replace(said, choice=Choice.TIE, at="2025-03-02T12:00:00.000000+00:00")
+    assert [vote.version for vote in store.import_votes("dutch", [said])] == [0]
+    assert store.import_votes("dutch", [said]) == []
+    assert [vote.version for vote in store.import_votes("dutch", [later])] == [1]
+    assert store.import_votes("dutch", [said, later]) == []
+    assert store.votes("dutch")["choice"].tolist() == ["tie"]
+    assert store.votes("dutch", history=True)["choice"].tolist() == ["first", "tie"]
+    assert store.pairs("dutch")["n_votes"].tolist() == [1]
+
+
+def test_two_imports_at_once_lose_no_vote(store: Store):
+    pair_id = fill(store)
+    start = threading.Barrier(6)
+
+    def take_in(number: int) -> None:
+        start.wait()
+        store.import_votes("dutch", [Vote(pair_id=pair_id, annotator="ana", choice=Choice.TIE, reason=str(number))])
+
+    threads = [threading.Thread(target=take_in, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(store.votes("dutch", history=True)["version"]) == list(range(6))
+
+
+def test_a_release_written_elsewhere_is_the_same_release_in_its_new_folder(store: Store):
+    written = Release(project="dutch", name="dutch-1", directory="/old", digest="d", rows=1)
+    store.add_release(written)
+    store.add_release(dataclasses.replace(written, directory="/new", at="2099-01-01T00:00:00.000000+00:00"))
+    assert store.releases("dutch") == [dataclasses.replace(written, directory="/new")]
 
 
 def test_an_answered_request_is_never_replaced_and_a_failed_one_is(store: Store):
@@ -154,7 +225,19 @@ def test_a_workspace_below_a_file_is_refused_with_a_way_out(tmp_path: Path):
         open_store(f"sqlite:///{tmp_path / 'file' / 'studio.db'}")
 
 
-def test_a_full_disk_is_said_in_words_and_keeps_what_was_saved(store: Store):
+@pytest.mark.parametrize(
+    "url",
+    ["garbage", "postgresql://me:secret@host:port/db", "postgresql+nodriver://me:secret@host/db", "mysql://me:secret@host/db"],
+)
+def test_an_address_of_no_database_is_refused_with_a_way_out_and_not_repeated(url: str):
+    with pytest.raises(SettingsError, match="STUDIO_DATABASE_URL") as caught:
+        open_store(url)
+    assert "postgresql+psycopg://" in caught.value.hint
+    assert "secret" not in caught.value.message + caught.value.hint
+
+
+def test_a_full_disk_is_said_in_words_and_keeps_what_was_saved(workspace: Path):
+    store = open_store(f"sqlite:///{workspace / 'studio.db'}")
     fill(store)
     with store.engine.connect() as connection:
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
@@ -168,6 +251,7 @@ def test_a_full_disk_is_said_in_words_and_keeps_what_was_saved(store: Store):
     with pytest.raises(WorkspaceError, match="cannot take more"):
         write_a_megabyte()
     assert len(store.pairs("dutch")) == 1
+    store.close()
 
 
 def test_two_processes_may_open_a_new_workspace_at_once(workspace: Path):
