@@ -32,7 +32,7 @@ STYLE = """<style>
   padding: .6rem .9rem; min-width: 0;}
 .voting-card section.prompt {grid-column: 1 / -1;}
 .voting-card h2 {font-size: .9rem; font-weight: 600; margin: 0 0 .3rem 0; padding: 0; opacity: .85;}
-.voting-card .scroll {overflow: auto; max-height: 52vh; resize: vertical;}
+.voting-card .scroll {overflow: auto; max-height: 52vh;}
 .voting-card .prompt .scroll {max-height: 30vh;}
 .voting-place {margin: 0; font-variant-numeric: tabular-nums;}
 .voting-note {margin: 0; border-inline-start: 4px solid #E69F00; padding: .3rem .7rem;}

@@ -28,6 +28,9 @@ PAGES = {
 
 STYLE = """<style>
 [data-testid="stMainBlockContainer"] {padding-top: 4.5rem; padding-bottom: 3rem;}
+/* Streamlit's greys for captions and axes stay below a contrast of 4.5. */
+[data-testid="stCaptionContainer"], [data-testid="stCaptionContainer"] p {color: inherit; opacity: .95;}
+.js-plotly-plot :is(.xtick text, .ytick text, .xtitle, .ytitle, .legendtext) {fill: currentColor !important;}
 .st-key-phone-navigation {display: none;}
 @media (max-width: 768px) {
   [data-testid="stExpandSidebarButton"], [data-testid="stSidebar"] {display: none;}
