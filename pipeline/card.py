@@ -29,6 +29,11 @@ WHAT_FORMATS_HOLD = {
     "sft": "winning answers, in an annotator's edited wording where there is one, for `SFTTrainer`",
     "votes": "every vote that counts, under pseudonyms, with the order the responses were shown in",
 }
+LICENCES = {
+    "hub": "The prompts and human responses are Aya's, published under Apache-2.0 by Cohere For AI and its community.",
+    "sample": "The demonstration sample is published under Apache-2.0.",
+}
+"""What is known of the licence, by source; of any other source nothing is."""
 COEFFICIENTS = {
     "percent": "Same choice (share of annotator pairs)",
     "krippendorff_nominal": "Krippendorff's alpha",
@@ -46,6 +51,7 @@ class CardFacts:
     """What the card says beside the project.
 
     `splits` is rows by format and split; `counts` has `pairs, votes, annotators, prompts, preferences`;
+    `guidelines` and `system_prompts` are the texts, by version, that votes were cast and responses written under;
     `excluded` is pairs by reason, and `reasons` says each reason in words; `agreement` has the shape that the
     `agreement` command prints; `models` are the sources that are not people.
     """
@@ -58,8 +64,8 @@ class CardFacts:
     chosen_by_source: Mapping[str, int] = field(default_factory=dict)
     agreement: Mapping[str, object] = field(default_factory=dict)
     models: Sequence[str] = ()
-    guidelines: str = ""
-    system_prompt: str = ""
+    guidelines: Mapping[str, str] = field(default_factory=dict)
+    system_prompts: Mapping[str, str] = field(default_factory=dict)
 
 
 def card(project: Project, facts: CardFacts) -> str:
@@ -85,6 +91,7 @@ def card(project: Project, facts: CardFacts) -> str:
         *_agreement(facts.agreement),
         *_chosen_and_left_out(facts),
         *_limits(project),
+        *_licence(project),
         *_training(facts),
     ]
     return "\n\n".join(parts) + "\n"
@@ -111,13 +118,14 @@ def _n(number: int) -> str:
 def _head(project: Project, facts: CardFacts) -> str:
     spoken = languages.language_named(project.language, project.code)
     trained = [kind for kind in TRAINERS if kind in facts.splits]
-    tags = [*trained, "preference", "human-feedback", "trl", "demonstration" if project.is_demonstration else "aya"]
+    origin = {"hub": ["aya"], "sample": ["demonstration"]}.get(project.source, [])
+    tags = [*trained, "preference", "human-feedback", "trl", *origin]
     rows = sum(facts.splits.get("dpo", next(iter(facts.splits.values()), {})).values())
     head = {
         # One line: a line of hyphens inside the name would end the head for simple readers.
         "pretty_name": " ".join(project.name.split()),
         "language": [spoken.iso639_1 or spoken.code],
-        "license": "apache-2.0",
+        "license": "apache-2.0" if project.source in LICENCES else "other",
         "tags": tags,
         "size_categories": [SIZE_NAMES[sum(rows >= size for size in SIZES)]],
         "configs": [
@@ -150,21 +158,21 @@ def _what_it_is(project: Project, facts: CardFacts) -> str:
 
 
 def _how_it_was_made(project: Project, facts: CardFacts) -> list[str]:
-    source = {"hub": "CohereForAI/aya_dataset", "sample": "the demonstration sample"}.get(project.source, project.source)
+    source = {"hub": "CohereForAI/aya_dataset", "sample": "the demonstration sample"}.get(project.source, project.public_source)
     models = ", ".join(inline(model) for model in facts.models) or "none; all responses were written by people or imported"
     rules = [(inline(name), inline(str(value))) for name, value in sorted(project.rules.items())]
     parts = [
         "## How it was made",
         f"- Prompts and human responses: {inline(source)}, revision {inline(project.revision)}\n"
         f"- Models that wrote responses: {models}\n"
-        f"- Votes wanted on each pair: {project.votes_wanted}\n"
         "- Annotators of the studio do not see who wrote a response, and the order is drawn for each annotator and pair; a"
         " study that was brought in from elsewhere had conditions of its own",
         *([_table(("Rule of curation", "Value"), rules)] if rules else []),
     ]
-    for title, text in (("Guidelines for annotators", facts.guidelines), ("System prompt of the models", facts.system_prompt)):
-        if text.strip():
-            parts += [f"### {title}", block(text)]
+    for title, texts in (("Guidelines for annotators", facts.guidelines), ("System prompt of the models", facts.system_prompts)):
+        for version, text in texts.items():
+            if text.strip():
+                parts += [f"### {title}, version {inline(version)}", block(text)]
     return parts
 
 
@@ -221,6 +229,17 @@ def _limits(project: Project) -> list[str]:
         "- Responses written by models fall under the terms of those models as well; check them before you publish or sell.\n"
         "- Nobody searched the texts for personal data, errors of fact or harmful content beyond what the votes say.\n"
         "- Annotators stand under pseudonyms; their reasons and edits (`votes`, `sft`) are in their own words.",
+    ]
+
+
+def _licence(project: Project) -> list[str]:
+    unknown = (
+        "The licence of these texts is not known to the program that wrote this card: they come from a file. Whoever publishes"
+        " them must state it, here and as `license` in the head of this card."
+    )
+    return [
+        "## Licence",
+        f"{LICENCES.get(project.source, unknown)} Texts brought in from other files keep the terms they came with.",
     ]
 
 

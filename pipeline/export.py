@@ -12,6 +12,7 @@ import hashlib
 import hmac
 import json
 import shutil
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -49,8 +50,8 @@ class Contents:
     """What a release will hold.
 
     `frames` are flat, one text per cell, sorted. `excluded` counts pairs that give no preference, by reason;
-    `excluded_by_format` counts rows that one format alone leaves out. `counts`: `pairs, votes, annotators,
-    prompts, preferences`.
+    `excluded_by_format` counts rows that one format alone leaves out. `counts`: `pairs, votes, skipped, annotators,
+    prompts, preferences`; skips are no votes.
     """
 
     project: Project
@@ -133,6 +134,7 @@ def gather(
         ExportError: A format is not known.
     """
     wanted = parse_formats(formats)
+    opinions = votes[votes["choice"] != Choice.SKIP]
     kept, broken = _without_broken(preferences, ("prompt", "chosen", "rejected"))
     kept = _with_provenance(kept, pairs, project.language).sort_values(["prompt_id", "pair_id"])
     bad = consensus.loc[consensus["outcome"] == Choice.BOTH_BAD].merge(pairs.drop(columns="n_votes"), on="pair_id")
@@ -154,8 +156,9 @@ def gather(
         chosen_by_source=dict(sorted(Counter(kept["chosen_source"].tolist()).items())),
         counts={
             "pairs": len(pairs),
-            "votes": len(votes),
-            "annotators": int(votes["annotator"].nunique()),
+            "votes": len(opinions),
+            "skipped": len(votes) - len(opinions),
+            "annotators": int(opinions["annotator"].nunique()),
             "prompts": int(kept["prompt_id"].nunique()),
             "preferences": len(kept),
         },
@@ -340,7 +343,9 @@ def write_release(contents: Contents, *, card: str, releases: Path, out_dir: Pat
 
 def _slug(name: str) -> str:
     """Return the name with everything that a file system may refuse turned into a hyphen."""
-    return "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in name)[:50].strip("-") or "release"
+    # Marks belong to letters in many scripts: without them names would fall apart.
+    kept = (letter if unicodedata.category(letter)[0] in "LMN" or letter in "-_" else "-" for letter in name)
+    return "".join(kept)[:50].strip("-") or "release"
 
 
 def _write_files(folder: Path, contents: Contents) -> Iterator[ReleaseFile]:
@@ -377,7 +382,7 @@ def _manifest(contents: Contents, files: tuple[ReleaseFile, ...], *, card_digest
         "project": project.name,
         "language": project.language,
         "code": project.code,
-        "source": project.source,
+        "source": project.public_source,
         "revision": project.revision,
         "is_demonstration": project.is_demonstration,
         "seed": project.seed,

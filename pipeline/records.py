@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from pathlib import PureWindowsPath
 
 HUMAN = "human"
 """The `source` of a Response that a person wrote; every other source is a model id."""
@@ -76,6 +77,11 @@ class Project:
     order_key: str = ""
     rules: Mapping[str, object] = field(default_factory=dict)
     created_at: str = field(default_factory=utc_now)
+
+    @property
+    def public_source(self) -> str:
+        """The source as a release names it: of a path the file's name alone, for folders tell whose computer it was."""
+        return PureWindowsPath(self.source).name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

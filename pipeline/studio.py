@@ -10,7 +10,6 @@ import contextlib
 import dataclasses
 import hashlib
 import os
-import re
 import secrets
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -61,7 +60,10 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProjectStatus:
-    """Where a project stands: how many rows each stage holds, and what was spent in US dollars."""
+    """Where a project stands: how many rows each stage holds, and what was spent in US dollars.
+
+    `votes` count, `skipped` do not; `annotators` are those with a vote.
+    """
 
     name: str
     language: str
@@ -69,6 +71,7 @@ class ProjectStatus:
     responses: int
     pairs: int
     votes: int
+    skipped: int
     annotators: int
     completed_pairs: int
     preferences: int
@@ -166,10 +169,13 @@ class Studio:
         return project
 
     def _check_name(self, name: str) -> None:
-        if not re.fullmatch(r"\w[\w .-]{0,59}", name) or name.endswith((".", " ")):
+        # A hyphen in front would be read as an option in the terminal.
+        is_safe = name == name.strip(" .") and not name.startswith("-") and not set(name) & set("/\\:")
+        if not is_safe or len(name) > annotate.MAX_NAME_CHARS or not annotate.can_be_read(name):
             raise ProjectError(
                 "That name cannot be used for a project.",
-                hint="Use up to 60 letters, digits, spaces, dots or hyphens, beginning with a letter or digit.",
+                hint=f"Use up to {annotate.MAX_NAME_CHARS} letters of any script, digits and spaces, without / \\ : "
+                "and without a dot, space or hyphen in front or a dot or space at the end.",
             )
         if any(project.name == name for project in self.store.projects()):
             raise ProjectError(
@@ -301,7 +307,7 @@ class Studio:
         return {"stored": added, "already_stored": len(responses) - added, "pairs": pushed["pairs"]} | _counted(exclusions)
 
     def import_votes(self, name: str, file: Path, *, language: str | None = None) -> Answer:
-        """Take in a finished study; the same file again adds nothing.
+        """Take in a finished study; the same votes again add nothing, a changed one supersedes the one before.
 
         Raises:
             VoteError: The file cannot be read, or lines of it are wrong; nothing was taken in.
@@ -321,10 +327,12 @@ class Studio:
         responses = self.store.add_responses(name, study.responses)
         pairs = self.store.add_pairs(name, study.pairs)
         self.store.add_exclusions(name, study.exclusions)
-        votes = self.store.add_votes(name, study.votes)
-        self.store.note(name, "import-votes", responses=responses, pairs=pairs, votes=votes)
+        added = self.store.import_votes(name, study.votes)
+        votes, changed = len(added), sum(vote.version > 0 for vote in added)
+        self.store.note(name, "import-votes", responses=responses, pairs=pairs, votes=votes, changed=changed)
         annotators = len({vote.annotator for vote in study.votes})
-        new = {"votes": votes, "already_stored": len(study.votes) - votes, "responses": responses, "pairs": pairs}
+        new = {"votes": votes, "changed": changed, "already_stored": len(study.votes) - votes}
+        new |= {"responses": responses, "pairs": pairs}
         return {"project": name, "annotators": annotators} | new | _counted(study.exclusions)
 
     def _add_study_project(self, name: str, file: Path, language: str) -> None:
@@ -336,7 +344,7 @@ class Studio:
             name=name,
             language=language,
             code=code,
-            source=file.name,
+            source=str(file.resolve()),
             revision=revision,
             order_key=secrets.token_hex(16),
             rules=curate.Rules().as_dict(),
@@ -442,6 +450,7 @@ class Studio:
 
     def _card_facts(self, contents: Contents) -> card.CardFacts:
         name = contents.project.name
+        responses = self.store.responses(name)
         return card.CardFacts(
             splits=contents.splits,
             counts=contents.counts,
@@ -450,10 +459,15 @@ class Studio:
             reasons={**export.REASONS, **curate.REASONS},
             chosen_by_source=contents.chosen_by_source,
             agreement=self.agreement(name),
-            models=sorted(set(self.store.responses(name)["source"]) - {HUMAN}),
-            guidelines=self.store.document(name, DocumentKind.GUIDELINES)[1],
-            system_prompt=self.store.document(name, DocumentKind.SYSTEM_PROMPT)[1],
+            models=sorted(set(responses["source"]) - {HUMAN}),
+            guidelines=self._texts_in_use(name, DocumentKind.GUIDELINES, self.store.votes(name)["guidelines_version"]),
+            system_prompts=self._texts_in_use(name, DocumentKind.SYSTEM_PROMPT, responses["system_prompt_version"]),
         )
+
+    def _texts_in_use(self, name: str, kind: DocumentKind, versions: pd.Series[str]) -> dict[str, str]:
+        """The texts of the versions that rows name, by version."""
+        texts = self.store.documents(name, kind)
+        return {version: texts[version] for version in sorted(versions.dropna().unique()) if version in texts}
 
 
 def _reporting(job: jobs.JobRecorder, progress: Progress | None) -> Callable[[Tally], None]:

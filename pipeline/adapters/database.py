@@ -141,8 +141,8 @@ class Database:
         if connection.dialect.name == "sqlite":
             return connection.execute(sqlite.insert(table).on_conflict_do_nothing(), rows).rowcount
         # The driver for Postgres does not count rows put in together, so each new one is asked to come back as a 1.
-        insert = postgresql.insert(table).on_conflict_do_nothing().returning(sa.literal_column("1"))
-        return len(connection.execute(insert, rows).all())
+        insert = postgresql.insert(table).on_conflict_do_nothing()
+        return len(connection.execute(insert.returning(sa.literal_column("1", sa.Integer)), rows).all())
 
     def add(self, table: sa.Table, project: str, records: Iterable[Any]) -> int:
         """Insert the records of a project that are not there yet; return how many were new."""

@@ -150,6 +150,13 @@ class Store(Database):
             row = connection.execute(query.order_by(table.c.created_at.desc()).limit(1)).first()
         return (row.version, row.text) if row else ("", "")
 
+    def documents(self, project: str, kind: DocumentKind) -> dict[str, str]:
+        """Return every text of a kind that was ever in force, by version."""
+        table = schema.documents
+        query = sa.select(table.c.version, table.c.text).where(table.c.project == project, table.c.kind == kind)
+        with self.reading() as connection:
+            return {row.version: row.text for row in connection.execute(query)}
+
     # Prompts, responses, pairs
 
     def add_prompts(self, project: str, prompts: Iterable[Prompt]) -> int:
@@ -441,7 +448,7 @@ class Store(Database):
             connection.execute(sa.insert(schema.audit).values(project=project, at=utc_now(), action=action, detail=detail))
 
     def counts(self, project: str) -> dict[str, float]:
-        """Return `prompts, responses` (by models), `pairs, votes, skips, annotators, completed_pairs, releases, spent_usd`.
+        """Return `prompts, responses` (by models), `pairs, votes, skipped, annotators, completed_pairs, releases, spent_usd`.
 
         `votes` count, skips do not; `annotators` are those with a vote.
         """
@@ -460,7 +467,7 @@ class Store(Database):
             count(schema.responses, schema.responses.c.source != HUMAN).label("responses"),
             count(schema.pairs).label("pairs"),
             sa.select(sa.func.count()).select_from(latest).where(is_vote).scalar_subquery().label("votes"),
-            sa.select(sa.func.count()).select_from(latest).where(~is_vote).scalar_subquery().label("skips"),
+            sa.select(sa.func.count()).select_from(latest).where(~is_vote).scalar_subquery().label("skipped"),
             sa.select(sa.func.count(latest.c.annotator.distinct())).where(is_vote).scalar_subquery().label("annotators"),
             count(schema.pairs, schema.pairs.c.n_votes >= wanted).label("completed_pairs"),
             count(schema.releases).label("releases"),

@@ -20,7 +20,7 @@ def board(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> AppTest:
 
 def status(**counts: int) -> ProjectStatus:
     zero = dict.fromkeys(
-        ("prompts", "responses", "pairs", "votes", "annotators", "completed_pairs", "preferences", "releases"), 0
+        ("prompts", "responses", "pairs", "votes", "skipped", "annotators", "completed_pairs", "preferences", "releases"), 0
     )
     return ProjectStatus(name="p", language="Dutch", spent_usd=0.0, **(zero | counts))
 

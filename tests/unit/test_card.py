@@ -10,7 +10,7 @@ from pipeline.card import CardFacts, block, card, inline, orpo_script, training_
 from pipeline.records import Project
 
 SPLITS = {"dpo": {"train": 900, "test": 100}, "votes": {"train": 3000}}
-COUNTS = {"pairs": 1200, "votes": 3600, "annotators": 7, "prompts": 1000, "preferences": 1000}
+COUNTS = {"pairs": 1200, "votes": 3600, "skipped": 40, "annotators": 7, "prompts": 1000, "preferences": 1000}
 AGREEMENT = {
     "votes": 3600,
     "pairs": 1200,
@@ -55,6 +55,26 @@ def test_the_head_is_what_the_hub_reads():
         "default": True,
         "data_files": [{"split": "train", "path": "dpo/train.parquet"}, {"split": "test", "path": "dpo/test.parquet"}],
     }
+
+
+@pytest.mark.parametrize("source", ["/home/ana/vragen.csv", "C:\\Users\\ana\\vragen.csv"])
+def test_rows_of_a_file_are_not_called_aya_and_their_licence_is_for_the_publisher_to_state(source):
+    text = card(project(source=source), facts())
+    assert head(text)["license"] == "other"
+    assert "aya" not in head(text)["tags"]
+    assert "Whoever publishes them must state it" in text
+    assert "ana" not in text
+    assert "Whoever publishes them must state it" not in card(project(), facts())
+
+
+def test_texts_are_shown_by_version_and_none_where_no_row_names_one():
+    text = card(project(), facts(guidelines={"aa11": "Wees eerlijk."}, system_prompts={"bb22": "Kort.", "cc33": "Lang."}))
+    assert [line for line in text.splitlines() if line.startswith("### ")] == [
+        "### Guidelines for annotators, version aa11",
+        "### System prompt of the models, version bb22",
+        "### System prompt of the models, version cc33",
+    ]
+    assert "### " not in card(project(), facts())
 
 
 @pytest.mark.parametrize(("rows", "size"), [(999, "n<1K"), (1000, "1K<n<10K"), (10_000, "10K<n<100K"), (5_000_000, "1M<n<10M")])
@@ -110,7 +130,7 @@ def test_a_project_name_cannot_write_the_head_or_the_page():
 
 def test_guidelines_cannot_break_out_of_their_block():
     guidelines = "Choose well.\n```\n# Injected\n````\n---\n"
-    text = card(project(), facts(guidelines=guidelines))
+    text = card(project(), facts(guidelines={"v1": guidelines}))
     assert block(guidelines) in text
     # The longest run of backticks inside is four, so the fence has five.
     assert block(guidelines).startswith("`````text\n")

@@ -181,7 +181,7 @@ def test_votes_without_a_secret_key_are_refused():
 def test_every_pair_is_in_the_file_or_under_a_reason(study):
     contents = small(study).gather()
     assert contents.excluded == {"both_bad": 1, "tie": 1}
-    assert contents.counts == {"pairs": 4, "votes": 11, "annotators": 3, "prompts": 2, "preferences": 2}
+    assert contents.counts == {"pairs": 4, "votes": 10, "skipped": 1, "annotators": 3, "prompts": 2, "preferences": 2}
     assert contents.counts["preferences"] + sum(contents.excluded.values()) == contents.counts["pairs"]
     assert contents.chosen_by_source == {"human": 1, "model-x": 1}
 

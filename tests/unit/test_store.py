@@ -119,10 +119,10 @@ def test_skips_are_counted_apart_from_votes(store: Store):
     store.update_project("dutch", votes_wanted=1)
     store.add_votes("dutch", [Vote(pair_id=pair_id, annotator="ana", choice=Choice.SKIP)])
     counts = store.counts("dutch")
-    assert (counts["votes"], counts["skips"], counts["annotators"], counts["completed_pairs"]) == (0, 1, 0, 0)
+    assert (counts["votes"], counts["skipped"], counts["annotators"], counts["completed_pairs"]) == (0, 1, 0, 0)
     store.add_votes("dutch", [Vote(pair_id=pair_id, annotator="bo", choice=Choice.TIE)])
     counts = store.counts("dutch")
-    assert (counts["votes"], counts["skips"], counts["annotators"], counts["completed_pairs"]) == (1, 1, 1, 1)
+    assert (counts["votes"], counts["skipped"], counts["annotators"], counts["completed_pairs"]) == (1, 1, 1, 1)
 
 
 def test_a_changed_vote_of_a_study_is_the_next_version_and_the_same_one_adds_nothing(store: Store):
