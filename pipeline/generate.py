@@ -27,18 +27,9 @@ from pipeline.records import (
     content_id,
     response_id,
 )
-from pipeline.runner import Purpose, Question, Tally, price, run
+from pipeline.runner import MAX_NEW_TOKENS, TOKENS_AROUND, Purpose, Question, Tally, price, rough_tokens, run
 
 Row = dict[Hashable, Any]
-
-MAX_NEW_TOKENS = 1024
-"""The longest answer asked for; a longer one comes back cut, with the finish reason `length`."""
-
-BYTES_PER_TOKEN = (5.0, 2.0)
-"""How many bytes of UTF-8 make one token: at best, and at worst, over tokenizers and scripts."""
-
-TOKENS_AROUND = 12
-"""Tokens that a chat template adds to a request."""
 
 SHORT_ANSWER_TOKENS = 60
 SECONDS_PER_ANSWER = (1.0, 20.0)
@@ -194,12 +185,6 @@ def by_model(responses: pd.DataFrame) -> pd.DataFrame:
         cost_usd=("cost_usd", lambda costs: costs.sum(min_count=1)),
     )
     return told.rename_axis("model").reset_index().sort_values("answers", ascending=False, kind="stable", ignore_index=True)
-
-
-def rough_tokens(text: str) -> tuple[int, int]:
-    """Return how many tokens a text may be, at least and at most; a rule of thumb, for no tokenizer is at hand."""
-    size = len(text.encode("utf-8", "surrogatepass"))
-    return round(size / BYTES_PER_TOKEN[0]), round(size / BYTES_PER_TOKEN[1])
 
 
 def estimate(

@@ -13,7 +13,10 @@ import pandas as pd
 
 from pipeline.ports import FailureReason, Judge, JudgementStore, Rating
 from pipeline.records import Choice, Endpoint, Judgement, Project, Request
-from pipeline.runner import Purpose, Question, Tally, run
+from pipeline.runner import MAX_NEW_TOKENS, Purpose, Question, Tally, rough_tokens, run
+
+INSTRUCTION_TOKENS = 1000
+"""Tokens of the judge's instructions (1,900 letters), at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +112,12 @@ def judge(
 
 
 def _question(model: Judge, key: str, seating: _Seating) -> Question:
-    return Question(key=key, prompt_id=seating.prompt_id, ask=partial(model.rate, seating.prompt, seating.texts))
+    return Question(
+        key=key,
+        prompt_id=seating.prompt_id,
+        ask=partial(model.rate, seating.prompt, seating.texts),
+        rough_tokens=(rough_tokens(seating.prompt + "".join(seating.texts))[1] + INSTRUCTION_TOKENS, MAX_NEW_TOKENS),
+    )
 
 
 def _seatings(pairs: pd.DataFrame) -> Iterator[_Seating]:

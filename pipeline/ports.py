@@ -102,8 +102,8 @@ class Judge(Protocol):
 class RequestStore(Protocol):
     """What a run of requests needs of the store."""
 
-    def request(self, key: str) -> Request | None:
-        """Return the request with this key, answered or failed."""
+    def request(self, key: str, project: str) -> Request | None:
+        """Return the request with this key: answered for any project, or else failed for this one."""
 
     def save_request(
         self,
@@ -114,12 +114,15 @@ class RequestStore(Protocol):
     ) -> None:
         """Commit a request and what it makes, in one transaction."""
 
-    def counts(self, project: str) -> dict[str, float]:
-        """Return the counts of the project; `spent_usd` is among them."""
+    def spent(self, project: str) -> tuple[float, int]:
+        """Return what the project's requests cost in US dollars, and how many of them cost something."""
 
 
 class ResponseStore(RequestStore, Protocol):
     """What generation needs of the store."""
+
+    def counts(self, project: str) -> dict[str, float]:
+        """Return the counts of the project; `prompts` is among them."""
 
     def prompts_without(self, project: str, source: str) -> list[Prompt]:
         """Return the prompts that have no response of this source yet."""

@@ -9,6 +9,7 @@ import asyncio
 import dataclasses
 import logging
 import math
+import re
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
@@ -23,6 +24,15 @@ from pipeline.records import Endpoint, Request
 
 T = TypeVar("T")
 
+MAX_NEW_TOKENS = 1024
+"""The longest answer asked for; a longer one comes back cut, with the finish reason `length`."""
+
+BYTES_PER_TOKEN = (5.0, 2.0)
+"""How many bytes of UTF-8 make one token: at best, and at worst, over tokenizers and scripts."""
+
+TOKENS_AROUND = 12
+"""Tokens that a chat template adds to a request."""
+
 log = logging.getLogger(__name__)
 
 FAILURES_IN_A_ROW = 10
@@ -31,12 +41,19 @@ FAILURES_IN_A_ROW = 10
 DRAIN_S = 20.0
 """How long a stopped run waits for answers under way, which may be paid for already."""
 
+VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,63}")
+"""The name of an environment variable; keys hold small letters or other signs."""
+
 OF_THE_SERVER = {FailureReason.CONNECTION, FailureReason.TIMEOUT, FailureReason.SERVER_ERROR, FailureReason.RATE_LIMIT}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """One request to make. `rough_tokens` (read, written) price it where the server does not count."""
+    """One request to make.
+
+    `rough_tokens` (read, written) are the most it may take: they price it until its answer is there, and where the
+    server does not count.
+    """
 
     key: str
     prompt_id: str
@@ -89,17 +106,25 @@ def price(endpoint: Endpoint, tokens_in: float, tokens_out: float) -> float | No
     return (tokens_in * endpoint.price_in + tokens_out * endpoint.price_out) / 1_000_000
 
 
+def rough_tokens(text: str) -> tuple[int, int]:
+    """Return how many tokens a text may be, at least and at most; a rule of thumb, for no tokenizer is at hand."""
+    size = len(text.encode("utf-8", "surrogatepass"))
+    return round(size / BYTES_PER_TOKEN[0]), round(size / BYTES_PER_TOKEN[1])
+
+
 def check_terms(endpoint: Endpoint) -> None:
-    """Refuse terms that make no sense.
+    """Refuse terms that make no sense; what is refused is not repeated, for it may hold a key.
 
     Raises:
-        GenerationError: A budget without both prices, a number that is negative, infinite or not a number, or an
-            address that holds a password.
+        GenerationError: An address that is none or holds a password, a key in place of its variable's name, a budget
+            without both prices, or a number that is negative, infinite or not a number.
     """
-    if urlsplit(endpoint.base_url).password or urlsplit(endpoint.base_url).username:
+    _check_address(endpoint.base_url)
+    if endpoint.api_key_env and not VARIABLE.fullmatch(endpoint.api_key_env):
         raise GenerationError(
-            "The address holds a name or password, which would be written down with the run.",
-            hint="Leave it out of the address; put the key in an environment variable and name that with --api-key-env.",
+            "What was given for the key is not the name of a variable.",
+            hint="Give the name of the environment variable that holds the key, in capitals, such as HF_TOKEN; "
+            "never the key itself.",
         )
     amounts = (endpoint.budget_usd, endpoint.price_in, endpoint.price_out)
     if endpoint.concurrency < 1 or any(amount is not None and not 0 <= amount < math.inf for amount in amounts):
@@ -111,6 +136,22 @@ def check_terms(endpoint: Endpoint) -> None:
         raise GenerationError(
             "A budget can only be kept when both prices are known.",
             hint="Add what a million tokens cost, read and written, for example --price-in 0.15 --price-out 0.60.",
+        )
+
+
+def _check_address(base_url: str) -> None:
+    try:
+        parts = urlsplit(base_url)
+        is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        is_address = is_address and base_url.isprintable() and " " not in base_url
+    except ValueError:
+        is_address = False
+    if not is_address:
+        raise GenerationError("The address is not that of a server.", hint="Give one such as http://localhost:11434/v1.")
+    if parts.password or parts.username:
+        raise GenerationError(
+            "The address holds a name or password, which would be written down with the run.",
+            hint="Leave it out of the address; put the key in an environment variable and name that with --api-key-env.",
         )
 
 
@@ -136,8 +177,8 @@ def run(
         BackendError: The store cannot take more. What was saved before stays saved.
     """
     check_terms(endpoint)
-    before = store.counts(purpose.project) if endpoint.budget_usd is not None else {"spent_usd": 0.0, "responses": 0.0}
-    state = _Run(store, iter(questions), purpose, save, endpoint, on_progress, should_stop, before, total)
+    spent_usd, n_priced = store.spent(purpose.project) if endpoint.budget_usd is not None else (0.0, 0)
+    state = _Run(store, iter(questions), purpose, save, endpoint, on_progress, should_stop, total, spent_usd, n_priced)
     return asyncio.run(state.all(close))
 
 
@@ -152,11 +193,14 @@ class _Run:
     endpoint: Endpoint
     on_progress: Callable[[Tally], None]
     should_stop: Callable[[], bool]
-    before: Mapping[str, float]
     total: int
+    spent_usd: float
+    n_priced: int
+    reserved_usd: float = 0.0
     tally: Tally = field(default_factory=Tally)
     fatal: PipelineError | None = None
-    under_way: int = 0
+    asking: int = 0
+    came_in: asyncio.Event = field(default_factory=asyncio.Event)
     failures_in_a_row: int = 0
     last_failure: str = ""
     writer: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(max_workers=1))
@@ -198,42 +242,72 @@ class _Run:
 
     async def work(self) -> None:
         """Take one question after the other until there is a reason to end."""
-        while not self.fatal and not self.should_stop() and self.is_affordable():
+        while self.goes_on():
             question = next(self.questions, None)
             if question is None:
                 return
-            self.under_way += 1
             try:
                 await self.one(question)
             except PipelineError as error:
                 self.fatal = self.fatal or error
-            finally:
-                self.under_way -= 1
             self.on_progress(self.tally)
 
-    def is_affordable(self) -> bool:
-        """Say whether the budget carries one more request beside those under way, at the mean price so far."""
-        if self.endpoint.budget_usd is None:
-            return True
-        spent = self.before["spent_usd"] + (self.tally.cost_usd or 0.0)
-        answered = self.before["responses"] + self.tally.stored + self.tally.failed.total()
-        mean = spent / answered if answered else 0.0
-        if spent < self.endpoint.budget_usd and spent + (self.under_way + 1) * mean <= self.endpoint.budget_usd:
-            return True
-        self.tally.ended_early = f"The budget of {self.endpoint.budget_usd:.2f} US dollars is used up."
-        return False
+    def goes_on(self) -> bool:
+        """Say whether new questions are still taken."""
+        return not self.fatal and not self.should_stop() and not self.tally.ended_early
 
     async def one(self, question: Question) -> None:
-        """Ask one question, unless it was answered before, and commit what came of it."""
-        known = await self.in_writer(lambda: self.store.request(question.key))
+        """Deal with one question: by what was answered before, or else by asking, as far as the budget goes."""
+        known = await self.in_writer(lambda: self.store.request(question.key, self.purpose.project))
         if known and not known.error:
-            reused = dataclasses.replace(known, project=self.purpose.project)
+            # Nothing is asked, so nothing is paid; the prompt is this project's own.
+            reused = dataclasses.replace(known, project=self.purpose.project, prompt_id=question.prompt_id, cost_usd=None)
             await self.in_writer(lambda: self.save(question, reused))
             self.tally.already_stored += 1
-            return
+        elif await self.reserve(question):
+            try:
+                await self.ask(question, known)
+            finally:
+                self.asking -= 1
+                self.reserved_usd -= self.rough_price(question)
+                self.came_in.set()
+
+    async def reserve(self, question: Question) -> bool:
+        """Set the most a question may cost aside; wait while requests under way hold the money, False once it is spent."""
+        while self.goes_on():
+            if self.is_affordable(question):
+                self.asking += 1
+                self.reserved_usd += self.rough_price(question)
+                return True
+            if not self.asking:
+                self.tally.ended_early = f"The budget of {self.endpoint.budget_usd:.2f} US dollars is used up."
+                return False
+            self.came_in.clear()
+            await self.came_in.wait()
+        return False
+
+    def is_affordable(self, question: Question) -> bool:
+        """Say whether the budget carries one more request beside those under way, each at the most it may cost.
+
+        The most is seldom reached: what it leaves of the budget is asked for one by one, at the mean price so far.
+        """
+        budget = self.endpoint.budget_usd
+        if budget is None or self.spent_usd + self.reserved_usd + self.rough_price(question) <= budget:
+            return True
+        mean = self.spent_usd / self.n_priced if self.n_priced else 0.0
+        return not self.asking and self.spent_usd < budget and self.spent_usd + mean <= budget
+
+    def rough_price(self, question: Question) -> float:
+        """Return the most a question may cost, 0 where no price is known."""
+        return price(self.endpoint, *question.rough_tokens) or 0.0
+
+    async def ask(self, question: Question, before: Request | None) -> None:
+        """Ask one question and commit what came of it. `before` is the failed request it repeats."""
         answer = await question.ask()
         cost = self.cost(question, answer)
-        request = self.request(question, answer, cost, known)
+        self.spent_usd += cost or 0.0
+        self.n_priced += bool(cost)
+        request = self.request(question, answer, cost, before)
         # Shielded: an answer that has arrived is written even when the run is let go of in this moment.
         error = await asyncio.shield(self.in_writer(lambda: self.save(question, request)))
         self.count(request, answer, cost, request.error or error)

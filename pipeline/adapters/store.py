@@ -286,11 +286,13 @@ class Store(Database):
 
     # Requests to models
 
-    def request(self, key: str) -> Request | None:
-        """Return the request with this key, answered or failed, or None when it was never made."""
+    def request(self, key: str, project: str) -> Request | None:
+        """Return the request with this key: answered for any project, or else failed for this one; None for neither."""
+        table = schema.requests
+        query = sa.select(table).where(sa.or_((table.c.key == key) & (table.c.error == ""), _failed(key, project)))
         with self.reading() as connection:
-            row = connection.execute(sa.select(schema.requests).where(schema.requests.c.key == key)).mappings().first()
-        return Request(**row) if row else None
+            row = connection.execute(query.order_by(table.c.error)).mappings().first()
+        return Request(**{**row, "key": key}) if row else None
 
     def save_request(
         self,
@@ -301,17 +303,38 @@ class Store(Database):
     ) -> None:
         """Commit what came of a request, with the response, pairs or exclusions it makes, in one transaction.
 
-        An answered request is never replaced; a failed one is, by the next attempt.
+        An answered request is never replaced, and serves every project; a failed one is the project's own, and is
+        replaced by its next attempt, which carries its cost on. What a project paid for an answer that was there
+        already is kept beside it.
         """
-        table = schema.requests
         with self.writing() as connection:
-            failed = (table.c.key == request.key) & (table.c.error != "")
-            connection.execute(sa.delete(table).where(failed))
-            self.insert_missing(connection, table, [dataclasses.asdict(request)])
+            self._save_request(connection, request)
             if response:
                 self.insert_missing(connection, schema.responses, self.rows(request.project, [response]))
             self.insert_missing(connection, schema.pairs, self.rows(request.project, pairs, n_votes=0))
             self.insert_missing(connection, schema.exclusions, self.rows(request.project, exclusions))
+
+    def _save_request(self, connection: Connection, request: Request) -> None:
+        table, failed = schema.requests, _failed(request.key, request.project)
+        row, own = dataclasses.asdict(request), _own_key(request.key, request.project)
+        # A workspace begun before failures were a project's own has some under the shared key, where the answer belongs.
+        in_the_way = (table.c.key == request.key) & (table.c.error != "")
+        connection.execute(sa.update(table).where(in_the_way).values(key=_own_key(table.c.key, table.c.project)))
+        if not request.error and self.insert_missing(connection, table, [row]):
+            connection.execute(sa.delete(table).where(failed))
+        elif request.error or request.cost_usd:
+            connection.execute(sa.delete(table).where(failed))
+            self.insert_missing(connection, table, [row | {"key": own}])
+        else:
+            connection.execute(sa.update(table).where(failed).values(error=""))
+
+    def spent(self, project: str) -> tuple[float, int]:
+        """Return what the project's requests cost in US dollars, and how many of them cost something."""
+        cost = schema.requests.c.cost_usd
+        query = sa.select(sa.func.coalesce(sa.func.sum(cost), 0.0), sa.func.count())
+        with self.reading() as connection:
+            spent_usd, n_priced = connection.execute(query.where(schema.requests.c.project == project, cost > 0)).one()
+        return float(spent_usd), int(n_priced)
 
     def failures(self, project: str) -> pd.DataFrame:
         """Return failed requests: columns `prompt_id, purpose, model, error, detail, attempts, at`."""
@@ -475,3 +498,14 @@ class Store(Database):
         )
         with self.reading() as connection:
             return dict(connection.execute(query).mappings().one())
+
+
+def _own_key(key: Any, project: Any) -> Any:
+    """Where a project keeps what is its own of a request that others make too; of strings or of columns."""
+    return key + "@" + project
+
+
+def _failed(key: str, project: str) -> sa.ColumnElement[bool]:
+    """The failed request with this key of a project."""
+    table = schema.requests
+    return table.c.key.in_([key, _own_key(key, project)]) & (table.c.error != "") & (table.c.project == project)

@@ -13,7 +13,7 @@ from pipeline.adapters.distilabel_engine import Conversation, DistilabelGenerato
 from pipeline.adapters.store import Store
 from pipeline.errors import EndpointError, GenerationError, SourceError
 from pipeline.records import HUMAN, Endpoint, Project, Prompt, Response, prompt_id, response_id
-from pipeline.runner import Tally
+from pipeline.runner import Tally, check_terms
 from tests.fakes.model_server import RATED, ModelServer, Reply, failing
 
 SYSTEM = "Antwoord in het Nederlands."
@@ -170,6 +170,61 @@ def test_the_budget_ends_the_run_before_it_is_passed(store: Store, server: Model
     assert (again.stored, len(server.asked)) == (0, 6)
 
 
+@pytest.mark.parametrize(("budget_usd", "answers"), [(0.30, 2), (1.00, 6), (0.10, 1)])
+def test_the_budget_holds_from_the_first_answer_on_with_many_at_once(
+    store: Store, server: ModelServer, budget_usd: float, answers: int
+) -> None:
+    project = project_of(store, *(f"vraag {n}" for n in range(40)))
+    server.delay_s = 0.02
+    # 0.15 an answer, and more than the budget at the longest: only one at a time is safe.
+    report = run(store, project, endpoint_of(server, price_in=1e4, price_out=1e4, budget_usd=budget_usd, concurrency=16))
+    assert (report.stored, len(server.asked)) == (answers, answers)
+    assert "is used up" in report.ended_early
+
+
+def test_a_budget_that_carries_the_longest_answers_lets_many_run_at_once(store: Store, server: ModelServer) -> None:
+    project = project_of(store, *(f"vraag {n}" for n in range(40)))
+    server.delay_s = 0.05
+    # At the longest 1,024 tokens at 0.001 dollars each: 8.20 dollars carry eight of them under way.
+    report = run(store, project, endpoint_of(server, price_in=0.0, price_out=1000.0, budget_usd=8.20, concurrency=16))
+    assert (report.stored, server.most_under_way) == (40, 8)
+
+
+def test_answers_that_cost_nothing_do_not_thin_the_mean_price(store: Store, server: ModelServer) -> None:
+    texts = [f"vraag {n}" for n in range(40)]
+    project = project_of(store, *texts)
+    terms = {"price_in": 1e4, "price_out": 1e4, "budget_usd": 1.0, "concurrency": 16}
+    assert run(store, project, endpoint_of(server, **terms), limit=6).stored == 6
+    imported = [Response(id=f"i{n}", prompt_id=prompt_id("Dutch", text), source="e", text="x") for n, text in enumerate(texts)]
+    store.add_responses("nl", imported)
+    # 0.90 of 1.00 is spent, and one more answer would cost 0.15.
+    assert run(store, project, endpoint_of(server, **terms)).stored == 0
+
+
+def test_a_judge_keeps_to_the_budget_with_many_at_once(store: Store, server: ModelServer) -> None:
+    project = project_of(store, *(f"vraag {n}" for n in range(20)))
+    run(store, project, endpoint_of(server))
+    server.answer = lambda _: Reply(text=RATED.format(4, 2), delay_s=0.02)
+    priced = endpoint_of(server, price_in=1e4, price_out=1e4, budget_usd=0.50, concurrency=16)
+    report = judge.judge(store, DistilabelJudge(conversation(priced)), project, priced)
+    # 0.15 a verdict.
+    assert report.stored == 3
+
+
+def test_the_failure_of_one_project_is_not_lost_to_another(store: Store, server: ModelServer) -> None:
+    first, second = project_of(store, "een", name="first"), project_of(store, "een", name="second")
+    priced = endpoint_of(server, price_in=1_000_000.0, price_out=0.0)
+    server.replies["een"] = [Reply(text="", tokens=(3, 0)), Reply(text="", tokens=(4, 0)), Reply(text="Ja.", tokens=(5, 1))]
+    for project in (first, second):
+        run(store, project, priced)
+    assert [len(store.failures(name)) for name in ("first", "second")] == [1, 1]
+    run(store, second, priced)
+    assert run(store, first, priced).already_stored == 1
+    assert [len(store.failures(name)) for name in ("first", "second")] == [0, 0]
+    # A dollar a token read: the first paid for its failure alone, the second for its failure and the answer.
+    assert [store.counts(name)["spent_usd"] for name in ("first", "second")] == [3.0, 9.0]
+
+
 def test_the_budget_holds_for_a_server_that_counts_no_tokens(store: Store, server: ModelServer) -> None:
     project = project_of(store, *(f"vraag {n}" for n in range(40)))
     server.answer = lambda _: Reply(tokens=None)
@@ -195,6 +250,29 @@ def test_terms_that_make_no_sense_are_refused_before_anything_is_asked(
     with pytest.raises(GenerationError):
         run(store, project, endpoint_of(server, **terms))
     assert server.asked == []
+
+
+@pytest.mark.parametrize(
+    "terms",
+    [
+        {"api_key_env": "sk-live-123"},
+        {"api_key_env": "A=SECRET"},
+        {"base_url": "http://[abc"},
+        {"base_url": "http://host:port/v1"},
+        {"base_url": "http://ho st/v1"},
+        {"base_url": "http://\ud800/v1"},
+        {"base_url": "localhost:11434"},
+        {"base_url": ""},
+        {"base_url": "http://user:SECRET@host/v1"},
+        {"base_url": "http://user:SECRET@[host/v1"},
+    ],
+)
+def test_a_key_or_an_address_that_is_none_is_refused_and_not_repeated(terms: dict[str, str]) -> None:
+    with pytest.raises(GenerationError) as caught:
+        check_terms(Endpoint(**({"model": "m", "base_url": "http://127.0.0.1:9/v1"} | terms)))  # type: ignore[arg-type]
+    said = caught.value.message + caught.value.hint
+    assert "sk-live" not in said
+    assert "SECRET" not in said
 
 
 def test_a_refused_key_ends_the_run_and_keeps_what_was_saved(store: Store, server: ModelServer) -> None:

@@ -167,11 +167,47 @@ def test_an_answered_request_is_never_replaced_and_a_failed_one_is(store: Store)
     assert store.failures("dutch")["error"].tolist() == ["timeout"]
     store.save_request(request())
     store.save_request(request(text="another", cost_usd=9.0))
-    kept = store.request("k1")
+    kept = store.request("k1", "dutch")
     assert kept is not None
     assert (kept.text, kept.cost_usd, kept.parameters) == ("Hallo", 0.25, {"temperature": 0.7})
     assert store.failures("dutch").empty
-    assert store.counts("dutch")["spent_usd"] == 0.25
+    # What the second answer cost was paid as well.
+    assert store.counts("dutch")["spent_usd"] == 9.25
+    assert store.spent("dutch") == (9.25, 2)
+
+
+def test_a_failure_is_a_projects_own_and_its_cost_never_vanishes(store: Store):
+    fill(store)
+    store.save_request(request(text=None, error="empty", cost_usd=1.0))
+    store.save_request(request(project="another", text=None, error="timeout", cost_usd=2.0))
+    assert store.failures("dutch")["error"].tolist() == ["empty"]
+    assert store.failures("another")["error"].tolist() == ["timeout"]
+    failed = store.request("k1", "another")
+    assert failed is not None
+    assert (failed.key, failed.error, failed.cost_usd) == ("k1", "timeout", 2.0)
+    # The other project pays for the answer; this one takes it and has still paid for its failure.
+    store.save_request(request(project="another", cost_usd=2.5))
+    store.save_request(request(cost_usd=None))
+    assert store.failures("dutch").empty
+    assert store.failures("another").empty
+    assert (store.spent("dutch"), store.spent("another")) == ((1.0, 1), (2.5, 1))
+    answered = store.request("k1", "dutch")
+    assert answered is not None
+    assert (answered.text, answered.project) == ("Hallo", "another")
+
+
+def test_a_failure_kept_under_the_shared_key_makes_room_for_the_answer(store: Store):
+    fill(store)
+    before = dataclasses.asdict(request(text=None, error="empty", cost_usd=1.0))
+    with store.writing() as connection:
+        connection.execute(sa.insert(schema.requests).values(before))
+    assert store.request("k1", "another") is None
+    store.save_request(request(project="another"))
+    answered = store.request("k1", "another")
+    assert answered is not None
+    assert answered.text == "Hallo"
+    assert store.failures("dutch")["error"].tolist() == ["empty"]
+    assert store.spent("dutch") == (1.0, 1)
 
 
 def test_an_edited_document_gets_a_version_and_an_old_text_its_old_one(store: Store):
