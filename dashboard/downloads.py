@@ -50,6 +50,11 @@ class Download:
             self._work(self._progress)
         except PipelineError as error:
             self.error = error
+        except Exception as error:  # noqa: BLE001 - nobody waits for this thread, so what is not kept here is never seen
+            self.error = PipelineError(
+                f"The download ended in a way nobody thought of: {type(error).__name__}: {error}",
+                hint="Start it again: it goes on where it broke off. If it ends the same way, please report this message.",
+            )
 
     def _progress(self, done: int, total: int) -> None:
         self.done_bytes, self.total_bytes = done, total

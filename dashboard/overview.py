@@ -71,7 +71,7 @@ def _settings(project: Project) -> None:
     """What a coordinator may change: votes wanted, guidelines."""
     with st.expander("Settings: votes wanted and guidelines"), st.form(f"settings-{project.name}", border=False):
         st.caption(f"Rows from {widgets.plain(project.source)}, revision {widgets.plain(project.revision[:12])}.")
-        wanted = st.number_input("Votes wanted on each pair", 1, 25, project.votes_wanted)
+        wanted = st.number_input("Votes wanted on each pair", 1, max(25, project.votes_wanted), project.votes_wanted)
         _, guidelines = services.studio().store.document(project.name, DocumentKind.GUIDELINES)
         edited = st.text_area("Guidelines the annotators read", guidelines, height=200)
         if st.form_submit_button("Save"):

@@ -1,4 +1,4 @@
-"""Reading: a table of pairs of which one can be opened and read in full, exactly as it is written."""
+"""Reading: tables of any length, and of pairs, of which one can be opened and read in full, exactly as it is written."""
 
 import pandas as pd
 import streamlit as st
@@ -6,6 +6,11 @@ import streamlit as st
 from dashboard import widgets
 
 LAZY_FROM_ROWS = 5_000
+
+
+def show_rows(table: pd.DataFrame) -> None:
+    """Show every row of a table; a long one is sent to the browser piece by piece."""
+    st.dataframe(table, hide_index=True, lazy=len(table) >= LAZY_FROM_ROWS)
 
 
 def open_pair(table: pd.DataFrame, pairs: pd.DataFrame, *, key: str) -> None:

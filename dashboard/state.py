@@ -1,7 +1,10 @@
 """State: typed access to what one visitor has chosen; session state and query parameters, never a cache.
 
-The project stands in the address, so that a refresh, a bookmark and a shared link find it again.
+The project stands in the address, so that a refresh, a bookmark and a shared link find it again. So does an
+annotator's name, for a refresh; a link for others is made by `invitation`, without it.
 """
+
+from urllib.parse import quote
 
 import streamlit as st
 
@@ -36,3 +39,8 @@ def forget_annotator() -> None:
     """Forget the name, so that another person can vote in this window."""
     st.session_state.pop("annotator", None)
     st.query_params.pop("annotator", None)
+
+
+def invitation(address: str, project: str) -> str:
+    """Return the link that opens the page at `address` for another person: with the project, without anybody's name."""
+    return f"{address}?project={quote(project, safe='')}"

@@ -336,9 +336,9 @@ def selected(selection: Selection) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["label", "rows", "kept"])
 
 
-def not_selected(selection: Selection, reason: str, *, at_most: int = 200) -> pd.DataFrame:
-    """Return the first rows left out under a reason, in words."""
-    rows = [(each.text, each.detail) for each in selection.exclusions if each.reason == reason][:at_most]
+def not_selected(selection: Selection, reason: str) -> pd.DataFrame:
+    """Return the rows left out under a reason, in words."""
+    rows = [(each.text, each.detail) for each in selection.exclusions if each.reason == reason]
     return pd.DataFrame(rows, columns=["prompt", "detail"])
 
 
@@ -351,9 +351,9 @@ LEFT_OUT: Mapping[str, str] = {
 """Why a row never came to a vote, in words."""
 
 
-def exclusions(left_out: pd.DataFrame, reason: str, *, at_most: int = 500) -> pd.DataFrame:
-    """Return the first rows left out under a reason, in words."""
-    return left_out.loc[left_out["reason"] == reason, ["text", "detail"]].head(at_most)
+def exclusions(left_out: pd.DataFrame, reason: str) -> pd.DataFrame:
+    """Return the rows left out under a reason, in words."""
+    return left_out.loc[left_out["reason"] == reason, ["text", "detail"]]
 
 
 def examples(rows: pd.DataFrame, *, seed: int, n: int = 3) -> list[tuple[str, str]]:

@@ -6,6 +6,7 @@ An annotator gives a name, then answers one pair after another with one key or t
 import streamlit as st
 
 from dashboard import state, voting, widgets
+from pipeline.records import Project
 
 
 def page() -> None:
@@ -19,9 +20,23 @@ def page() -> None:
         return
     voting.show_desk(project.name, annotator)
     voting.show_guidelines(project, is_open=False)
+    _show_who_votes(annotator)
+    _show_invitation(project)
+
+
+def _show_who_votes(annotator: str) -> None:
+    """Say under which name the answers are stored, and let another person take over."""
+    st.caption(f"You vote as {widgets.plain(annotator)}.")
     if st.button(f"Not {widgets.plain(annotator)}? Change the name", type="tertiary"):
         state.forget_annotator()
         st.rerun()
+
+
+def _show_invitation(project: Project) -> None:
+    """A link for others: the address above holds this annotator's name."""
+    with st.expander("Invite others"):
+        st.write("Send this link, not the address of this page: whoever opens that one would vote under your name.")
+        st.code(state.invitation(st.context.url or "", project.name), language=None, wrap_lines=True)
 
 
 page()

@@ -52,7 +52,8 @@ def _choose_rules(project: Project, votes: pd.DataFrame) -> Rules:
         key=f"method-{project.name}",
     )
     st.caption(widgets.plain(consensus.advise(votes)))
-    min_votes = st.number_input("Least number of votes", 1, 99, saved.min_votes, key=f"votes-{project.name}")
+    most = max(99, saved.min_votes)
+    min_votes = st.number_input("Least number of votes", 1, most, saved.min_votes, key=f"votes-{project.name}")
     if method == "majority":
         label = "Least share of the votes for the outcome (%)"
         min_support = _share(label, saved.min_support, key=f"support-{project.name}")

@@ -5,7 +5,7 @@ from typing import Literal
 import pandas as pd
 import streamlit as st
 
-from dashboard import charts, services, state, tables, widgets
+from dashboard import charts, reading, services, state, tables, widgets
 from pipeline import languages
 from pipeline.demonstration import NOTICE
 from pipeline.errors import PipelineError
@@ -223,7 +223,7 @@ def _show_selection(selection: Selection, language: str) -> None:
             format_func=lambda name: f"{EXPLAINED[Reason(name)]} ({counts[name]:,})",
             key=f"why-{language}",
         )
-        st.dataframe(tables.not_selected(selection, reason), hide_index=True)
+        reading.show_rows(tables.not_selected(selection, reason))
 
 
 def _start_project(opened: Source, language: str, rules: SelectionRules, *, most: int) -> None:

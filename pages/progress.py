@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pandas as pd
 import streamlit as st
 
-from dashboard import charts, services, tables, widgets
+from dashboard import charts, reading, services, tables, widgets
 from pipeline import progress
 from pipeline.records import Project
 
@@ -73,7 +73,7 @@ def _show_left_out(project: Project) -> None:
         reason = st.selectbox(
             "Reason", list(counts.index), format_func=lambda name: f"{tables.LEFT_OUT.get(name, name)} ({counts[name]:,})"
         )
-        st.dataframe(tables.exclusions(left_out, reason), hide_index=True)
+        reading.show_rows(tables.exclusions(left_out, reason))
 
 
 def _show_days(daily: pd.DataFrame, *, goal: int) -> None:

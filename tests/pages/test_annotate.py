@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from dashboard.state import invitation
 from pipeline.studio import Studio
 from tests.pages.judging import HOSTILE, NAME, add_project, open_page, shown, workspace_of
 
@@ -42,6 +43,15 @@ def test_the_page_asks_for_a_name_and_shows_how_to_judge(studio: Studio):
     press(app, "Give me a random name")
     assert app.query_params["annotator"]
     assert [button.label for button in app.button][:5] == CHOICES
+
+
+def test_the_link_to_share_opens_the_same_page_without_the_name(studio: Studio):
+    add_project(studio, n_pairs=2)
+    app = open_as("*ana*")
+    assert "You vote as *ana*" in shown(app)
+    assert invitation("http://host:8501/base/annotate", "Ta'izzi 1") == "http://host:8501/base/annotate?project=Ta%27izzi%201"
+    assert "ana" not in app.code[0].value
+    assert app.code[0].value.endswith("?project=Dutch%20trial")
 
 
 def test_a_press_stores_the_vote_and_shows_the_next_pair(studio: Studio):

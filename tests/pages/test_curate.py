@@ -1,5 +1,6 @@
 import pytest
 
+from pipeline.curate import Rules
 from tests.pages.judging import HOSTILE, NAME, add_project, open_page, shown, workspace_of
 
 
@@ -79,3 +80,10 @@ def test_curate_without_votes_offers_the_voting_page(studio):
     add_project(studio, n_pairs=2)
     app = open_page("curate")
     assert [button.label for button in app.button] == ["Open the voting page"]
+
+
+def test_curate_shows_a_saved_number_larger_than_the_page_offers(studio):
+    add_project(studio, "hhh", "mm")
+    studio.save_rules(NAME, Rules(min_votes=120))
+    app = open_page("curate")
+    assert app.number_input(key=f"votes-{NAME}").value == 120

@@ -134,6 +134,12 @@ def test_the_rules_count_at_once_what_they_leave_out(page: AppTest, tmp_path: Pa
     assert at.dataframe[3].value["prompt"].to_list() == ["ok"]
 
 
+def test_every_row_left_out_can_be_seen(page: AppTest, tmp_path: Path):
+    rows = [{"inputs": f"Prompt {i} is here?", "targets": " ", "language": "Dutch"} for i in range(300)]
+    at = language_box(use_file(page, tmp_path / "rows.jsonl", rows)).set_value("Dutch").run()
+    assert len(at.dataframe[3].value) == 300
+
+
 def test_rules_that_no_row_meets_say_so_and_offer_no_form(page: AppTest, tmp_path: Path):
     rows = [{"inputs": "Short", "targets": "An answer.", "language": "Dutch"}]
     language_box(use_file(page, tmp_path / "rows.jsonl", rows)).set_value("Dutch").run()

@@ -52,6 +52,16 @@ def test_saved_settings_hold_for_the_project(board: AppTest, workspace: Path):
     assert any("have all 5 votes" in bar.proto.text for bar in board.get("progress"))
 
 
+def test_more_votes_than_the_page_offers_are_shown_as_saved(board: AppTest, workspace: Path):
+    opened = wiring.open_studio(Settings.from_env({}, workspace=workspace))
+    opened.demo()
+    opened.store.update_project("Demonstration English", votes_wanted=40)
+    opened.store.close()
+    board.run()
+    assert not board.exception
+    assert board.number_input[0].value == 40
+
+
 def test_a_demonstration_in_another_language_can_be_added(board: AppTest):
     board.run()
     board.selectbox[0].select("Standard Arabic").run()

@@ -1,6 +1,7 @@
 import pytest
 
-from tests.pages.judging import add_project, open_page, shown, workspace_of
+from pipeline.records import Exclusion
+from tests.pages.judging import NAME, add_project, open_page, shown, workspace_of
 
 
 @pytest.fixture
@@ -42,3 +43,12 @@ def test_progress_before_the_first_vote_shows_the_stages_and_no_forecast(studio)
     app = open_page("progress")
     assert "cannot be told yet" in shown(app)
     assert len(app.dataframe) == 1
+
+
+def test_progress_shows_every_row_that_was_left_out(studio):
+    add_project(studio, "hhh")
+    left_out = [Exclusion(row_id=f"r{n}", stage="select", reason="too_short", text=f"tekst {n}") for n in range(600)]
+    studio.store.add_exclusions(NAME, left_out)
+    app = open_page("progress")
+    listed = next(table.value for table in app.dataframe if "detail" in table.value.columns)
+    assert len(listed) == 600
