@@ -25,7 +25,9 @@ from pipeline.records import (
     Request,
     Response,
     content_id,
+    is_text,
     response_id,
+    storable,
 )
 from pipeline.runner import MAX_NEW_TOKENS, TOKENS_AROUND, Purpose, Question, Tally, price, rough_tokens, run
 
@@ -230,7 +232,7 @@ def read_responses(path: Path, prompts: pd.DataFrame) -> tuple[list[Response], l
         prompts: Columns `id, text`.
 
     Returns:
-        The responses, and the rows left out: `unknown_prompt` or `empty`.
+        The responses, and the rows left out: `unknown_prompt`, `empty`, or `not_text` for what no file can store.
 
     Raises:
         SourceError: The file cannot be read, or a column is missing.
@@ -246,6 +248,8 @@ def read_responses(path: Path, prompts: pd.DataFrame) -> tuple[list[Response], l
             exclusions.append(_left_out(row, "unknown_prompt", path))
         elif not isinstance(text, str) or not text.strip():
             exclusions.append(_left_out(row, "empty", path))
+        elif not is_text(text) or not is_text(model):
+            exclusions.append(_left_out(row, "not_text", path))
         else:
             responses.append(Response(id=response_id(known, model, text), prompt_id=known, source=model, text=text))
     return responses, exclusions
@@ -263,9 +267,9 @@ def _model(row: Row, place: str) -> str:
 
 
 def _left_out(row: Row, reason: str, path: Path) -> Exclusion:
-    shown = str(row.get("prompt") or row.get("prompt_id") or "")
+    shown = storable(str(row.get("prompt") or row.get("prompt_id") or ""))
     row_id = content_id("imported", *(str(row.get(name)) for name in ("model", "prompt_id", "prompt", "response")))
-    return Exclusion(row_id=row_id, stage="pair", reason=reason, detail=f"imported from {path.name}", text=shown)
+    return Exclusion(row_id=row_id, stage="pair", reason=reason, detail=storable(f"imported from {path.name}"), text=shown)
 
 
 def _read_rows(path: Path) -> list[Row]:

@@ -50,15 +50,13 @@ def start(store: JobStore, *, workspace: Path, project: str, kind: str, argument
         JobError: The same work is under way already, or the process cannot be started.
     """
     job = Job(id=secrets.token_hex(8), project=project, kind=kind, command=tuple(arguments))
-    _refuse_twin(store, job)
-    store.save_job(job)
+    _save(store, job)
     try:
-        _refuse_twin(store, job)
         process = _spawn([sys.executable, "-m", "pipeline", *arguments], job.id, workspace)
-    except (JobError, OSError) as error:
-        message = error.message if isinstance(error, JobError) else f"The worker could not be started: {error}."
+    except OSError as error:
+        message = f"The worker could not be started: {error}."
         store.update_job(job.id, state=str(JobState.FAILED), message=message, ended_at=utc_now())
-        raise JobError(message, hint="Look at the job under way, or check the disk and start again.") from error
+        raise JobError(message, hint="Check the disk and start again.") from error
     # Collected when it ends, or it stays in the list of processes as if it were alive.
     threading.Thread(target=process.wait, daemon=True).start()
     with contextlib.suppress(psutil.NoSuchProcess):
@@ -99,14 +97,27 @@ def log_tail(workspace: Path, job_id: str, *, lines: int = 20) -> str:
     return "\n".join(text.splitlines()[-lines:])
 
 
+def _save(store: JobStore, job: Job) -> None:
+    """Store a new job, unless its work is under way already."""
+    _refuse_twin(store, job)
+    # Another may have started the same since: the store looks again in the transaction that stores.
+    twin = store.save_job(job, unless=lambda other: _is_same_work(other, job))
+    if twin:
+        raise _under_way(twin)
+
+
 def _refuse_twin(store: JobStore, job: Job) -> None:
-    """Refuse work that another running job does: the same kind, project and model."""
+    """Refuse work that another running job does: the same kind, project and model. What died is marked on the way."""
     for other in store.jobs(job.project):
         if other.id != job.id and _is_same_work(other, job) and refresh(store, other).state is JobState.RUNNING:
-            raise JobError(
-                f"The same work is under way for {job.project} since {other.started_at[:16].replace('T', ' ')} UTC.",
-                hint="Wait until it has ended, or stop it first; two runs at once would pay for the same answers twice.",
-            )
+            raise _under_way(other)
+
+
+def _under_way(twin: Job) -> JobError:
+    return JobError(
+        f"The same work is under way for {twin.project} since {twin.started_at[:16].replace('T', ' ')} UTC.",
+        hint="Wait until it has ended, or stop it first; two runs at once would pay for the same answers twice.",
+    )
 
 
 def _is_same_work(one: Job, other: Job) -> bool:
@@ -119,6 +130,20 @@ def option(job: Job, name: str) -> str:
         if here == name:
             return following
     return next((word.split("=", 1)[1] for word in job.command if word.startswith(f"{name}=")), "")
+
+
+def resume_arguments(job: Job) -> list[str]:
+    """Return the command that asks for what a job left; empty when it brought all the answers its limit asked for."""
+    limit = option(job, "--limit")
+    if not limit:
+        return list(job.command)
+    left = int(limit) - answered(job)
+    return [f"--limit={left}" if word.startswith("--limit=") else word for word in job.command] if left > 0 else []
+
+
+def answered(job: Job) -> int:
+    """Return how many answers a job brought."""
+    return job.done - sum(job.failed.values())
 
 
 def find(store: JobStore, job_id: str) -> Job:
@@ -314,8 +339,7 @@ def _register(store: JobStore, *, project: str, kind: str, command: Sequence[str
     job = Job(
         id=secrets.token_hex(8), project=project, kind=kind, command=tuple(command), pid=me.pid, pid_started=me.create_time()
     )
-    _refuse_twin(store, job)
-    store.save_job(job)
+    _save(store, job)
     return job
 
 

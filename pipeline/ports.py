@@ -4,7 +4,7 @@ A Generator turns a prompt into an Answer; a Judge rates two answers. A failed c
 `error`, for one bad row is data; only what stops the whole run (a refused key, an unknown model) is raised.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -147,8 +147,8 @@ class JudgementStore(RequestStore, Protocol):
 class JobStore(Protocol):
     """What background jobs need of the store."""
 
-    def save_job(self, job: Job) -> None:
-        """Store a new job."""
+    def save_job(self, job: Job, *, unless: Callable[[Job], bool]) -> Job | None:
+        """Store a new job; or store nothing and return the running job of the project for which `unless` holds."""
 
     def update_job(self, job_id: str, **values: object) -> None:
         """Change the named fields of a job."""

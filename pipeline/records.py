@@ -47,6 +47,16 @@ class JobState(StrEnum):
     FAILED = "failed"
 
 
+def is_text(value: object) -> bool:
+    """Say whether a value is text that every store and file can hold: without a NUL or half a character."""
+    return isinstance(value, str) and value == storable(value)
+
+
+def storable(text: str) -> str:
+    """Return a text that every store can hold: half a character (a lone surrogate) as its escape, NUL as a visible sign."""
+    return text.encode(errors="backslashreplace").decode().replace("\0", "\u2400")
+
+
 def content_id(*parts: str) -> str:
     """Return 20 hexadecimal digits that name exactly these strings in this order."""
     whole = json.dumps(parts, ensure_ascii=True, separators=(",", ":"))

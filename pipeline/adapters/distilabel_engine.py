@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pipeline.errors import EndpointError
 from pipeline.ports import Answer, FailureReason, Rating
-from pipeline.records import content_id
+from pipeline.records import content_id, is_text, storable
 
 # openai takes a second to import and distilabel three: a run waits for them, nothing else does.
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ class Conversation:
     def _without_key(self, said: str) -> str:
         """The server's words, cut to a length for a table; some servers repeat the key they refuse."""
         said = said.replace(self._api_key, "[key]") if self._api_key else said
-        return re.sub(r"^Error code: \d+ - ", "", said)[:300]
+        return storable(re.sub(r"^Error code: \d+ - ", "", said)[:300])
 
 
 def _failure(reason: FailureReason, detail: str) -> Answer:
@@ -177,7 +177,7 @@ def _unconnected(error: openai.APIConnectionError) -> Answer:
         if isinstance(cause, TimeoutError):
             return _failure(FailureReason.TIMEOUT, "the server did not answer in time")
         last, cause = cause, cause.__cause__
-    return _failure(FailureReason.CONNECTION, str(last)[:300] or "the connection broke")
+    return _failure(FailureReason.CONNECTION, storable(str(last)[:300]) or "the connection broke")
 
 
 def _retry_after(error: openai.APIStatusError) -> float | None:
@@ -195,7 +195,7 @@ def _tokens(counts: object) -> int:
 
 
 def _read(output: Mapping[str, Any]) -> Answer:
-    """Turn distilabel's generate output into an answer; refused, filtered and blank ones are failures."""
+    """Turn distilabel's generate output into an answer; refused, filtered, blank and unstorable ones are failures."""
     statistics = output["statistics"]
     counted = Answer(
         text=None,
@@ -204,14 +204,17 @@ def _read(output: Mapping[str, Any]) -> Answer:
     )
     if not output["generations"]:
         return replace(counted, error=str(FailureReason.MALFORMED), detail="the server sent no choice")
-    text, finish_reason, refusal = output["generations"][0], output["finish_reasons"][0] or "", output["refusals"][0]
+    text, refusal = output["generations"][0], output["refusals"][0]
+    finish_reason = storable(str(output["finish_reasons"][0] or ""))
     if finish_reason == "content_filter" or (refusal and not text):
         reason, detail = FailureReason.CONTENT_FILTER, refusal or "the server's filter stopped the answer"
     elif not isinstance(text, str) or not text.strip():
         reason, detail = FailureReason.EMPTY, f"the answer is empty (finish reason: {finish_reason or 'none given'})"
+    elif not is_text(text):
+        reason, detail = FailureReason.MALFORMED, "the answer holds half a character or a NUL, which cannot be stored"
     else:
         return replace(counted, text=text, finish_reason=finish_reason)
-    return replace(counted, error=str(reason), detail=detail[:300], finish_reason=finish_reason)
+    return replace(counted, error=str(reason), detail=storable(str(detail)[:300]), finish_reason=finish_reason)
 
 
 class DistilabelGenerator:

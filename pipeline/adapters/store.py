@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -431,11 +431,20 @@ class Store(Database):
 
     # Jobs, releases, audit, counts
 
-    def save_job(self, job: Job) -> None:
-        """Store a new job."""
+    def save_job(self, job: Job, *, unless: Callable[[Job], bool] = lambda _: False) -> Job | None:
+        """Store a new job; or store nothing and return the running job of the project for which `unless` holds.
+
+        One transaction looks and stores, so of two who start the same work at once one is refused.
+        """
         row = dataclasses.asdict(job) | {"command": list(job.command)}
         with self.writing() as connection:
-            connection.execute(sa.insert(schema.jobs).values(row))
+            if self.engine.dialect.name == "postgresql":
+                connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext(:project))"), {"project": job.project})
+            running = (other for other in self._jobs(connection, job.project) if other.state is JobState.RUNNING)
+            twin = next(filter(unless, running), None)
+            if twin is None:
+                connection.execute(sa.insert(schema.jobs).values(row))
+        return twin
 
     def update_job(self, job_id: str, **values: object) -> None:
         """Change the named fields of a job."""
@@ -444,11 +453,15 @@ class Store(Database):
 
     def jobs(self, project: str | None = None) -> list[Job]:
         """Return the jobs of a project, or of all, newest first."""
+        with self.reading() as connection:
+            return self._jobs(connection, project)
+
+    @staticmethod
+    def _jobs(connection: Connection, project: str | None) -> list[Job]:
         query = sa.select(schema.jobs).order_by(schema.jobs.c.started_at.desc())
         if project is not None:
             query = query.where(schema.jobs.c.project == project)
-        with self.reading() as connection:
-            rows = connection.execute(query).mappings().all()
+        rows = connection.execute(query).mappings().all()
         return [Job(**{**row, "command": tuple(row["command"]), "state": JobState(row["state"])}) for row in rows]
 
     def add_release(self, release: Release) -> None:

@@ -12,7 +12,7 @@ from pipeline.errors import EndpointError
 from pipeline.ports import Answer
 from tests.fakes.model_server import RATED, ModelServer, Reply, failing
 
-NAUGHTY = "\u202e</script> {{ 7*7 }} {% raw %} %s $x \r\n\t\u0000 አማርኛ 𝒳 \ufeff"
+NAUGHTY = "\u202e</script> {{ 7*7 }} {% raw %} %s $x \r\n\t\u0001 አማርኛ 𝒳 \ufeff"
 
 
 @pytest.fixture
@@ -67,6 +67,8 @@ def test_a_local_server_never_sees_a_key_meant_for_another(server: ModelServer, 
         (Reply(text=""), "empty"),
         (Reply(text=" \n"), "empty"),
         (Reply(text=None), "empty"),
+        (Reply(text="half \ud83d"), "malformed"),
+        (Reply(text="a NUL \0"), "malformed"),
         (Reply(body="<html>busy</html>"), "malformed"),
         (Reply(body=""), "malformed"),
         (Reply(body="[1, 2]"), "malformed"),

@@ -354,6 +354,33 @@ def test_answers_made_elsewhere_are_matched_by_id_or_text(store: Store, tmp_path
     assert [one.text for one in generate.read_responses(tmp_path / "answers.parquet", prompts)[0]] == ["4"]
 
 
+@pytest.mark.parametrize("broken", ["half \ud83d", "a NUL \0"])
+def test_an_imported_answer_that_no_file_can_store_is_left_out(store: Store, tmp_path: Path, broken: str) -> None:
+    project_of(store, "een", "twee")
+    path = tmp_path / "answers.jsonl"
+    rows = [
+        {"prompt": "een", "response": broken, "model": "m"},
+        {"prompt": "een", "response": "1", "model": broken},
+        {"prompt": broken, "response": "1", "model": "m"},
+        {"prompt": "twee", "response": "2", "model": "m"},
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    responses, exclusions = generate.read_responses(path, store.prompts("nl"))
+    assert [one.text for one in responses] == ["2"]
+    assert [one.reason for one in exclusions] == ["not_text", "not_text", "unknown_prompt"]
+    assert store.add_exclusions("nl", exclusions) == 3
+
+
+@pytest.mark.parametrize("broken", ["half \ud83d", "a NUL \0"])
+def test_an_answer_that_cannot_be_stored_fails_alone(store: Store, server: ModelServer, broken: str) -> None:
+    project = project_of(store, "een", "twee", "drie")
+    server.replies["een"] = [Reply(text=broken)]
+    server.replies["twee"] = [failing(422, broken)]
+    report = run(store, project, endpoint_of(server))
+    assert (report.stored, report.failed) == (1, {"malformed": 1, "bad_request": 1})
+    assert len(store.failures("nl")) == 2
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

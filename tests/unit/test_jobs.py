@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -160,6 +161,40 @@ def test_the_same_work_is_not_started_twice(store: Store, workspace: Path) -> No
     assert [job.id for job in store.jobs("p")] == ["j"]
     with jobs.recording(store, project="p", kind="generate", command=("generate", "p", "--model", "another")):
         assert len(store.jobs("p")) == 2
+
+
+def test_of_many_who_start_the_same_work_at_once_one_wins(store: Store) -> None:
+    ready, end = threading.Barrier(8), threading.Event()
+    won: list[str] = []
+    refused: list[str] = []
+
+    def begin() -> None:
+        ready.wait()
+        try:
+            with jobs.recording(store, project="p", kind="generate", command=("generate", "p", "--model", "m")) as job:
+                won.append(job.job_id)
+                end.wait(20)
+        except JobError as error:
+            refused.append(error.message)
+
+    threads = [threading.Thread(target=begin) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    wait_for(lambda: len(won) + len(refused) == 8)
+    end.set()
+    for thread in threads:
+        thread.join()
+    assert (len(won), len(refused)) == (1, 7)
+    assert [job.id for job in store.jobs("p")] == won
+
+
+def test_a_resumed_job_asks_for_what_is_left_of_its_limit() -> None:
+    command = ("generate", "--model=m", "--limit=5", "--", "p")
+    job = Job(id="j", project="p", kind="generate", command=command, done=4, total=5, failed={"empty": 1})
+    assert jobs.answered(job) == 3
+    assert jobs.resume_arguments(job) == ["generate", "--model=m", "--limit=2", "--", "p"]
+    assert jobs.resume_arguments(replace(job, done=5, failed={})) == []
+    assert jobs.resume_arguments(replace(job, command=command[:2])) == ["generate", "--model=m"]
 
 
 def test_a_started_job_runs_the_command_line_in_its_own_group_and_leaves_its_output(store: Store, workspace: Path) -> None:
