@@ -27,7 +27,7 @@ WHAT_FORMATS_HOLD = {
     "kto": "single answers with `label` true (it won) or false (it lost, or both were bad), for `KTOTrainer`",
     "reward": "as `dpo`, with `margin`: share of votes for chosen less share for rejected, for `RewardTrainer`",
     "sft": "winning answers, in an annotator's edited wording where there is one, for `SFTTrainer`",
-    "votes": "every vote that counts, under pseudonyms, with the order the responses were shown in",
+    "votes": "each annotator's latest vote on each pair, skips too, under pseudonyms, with the order the responses were shown in",
 }
 LICENCES = {
     "hub": "The prompts and human responses are Aya's, published under Apache-2.0 by Cohere For AI and its community.",

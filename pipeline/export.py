@@ -124,7 +124,7 @@ def gather(
         preferences: Columns `pair_id, prompt_id, prompt, chosen, rejected, chosen_id, rejected_id, chosen_source,
             rejected_source, annotation_type, n_votes, support, confidence, method`.
         pairs: As `Store.pairs` returns them.
-        votes: As `Store.votes` returns them: the votes that count.
+        votes: As `Store.votes` returns them, skips too.
         consensus: Columns `pair_id, outcome, n_votes, support, confidence`.
         summary: What curation reported: `method` and `excluded`, pairs by reason.
         formats: Names of formats, or `all`.
@@ -242,7 +242,7 @@ def _sft(kept: pd.DataFrame, votes: pd.DataFrame) -> tuple[pd.DataFrame, Counter
 
 
 def _votes(pairs: pd.DataFrame, votes: pd.DataFrame, project: Project) -> tuple[pd.DataFrame, Counter[str]]:
-    """Every vote that counts, skips too, under pseudonyms; `shown_first` says which response was seen first."""
+    """Latest votes, skips too, under pseudonyms; `shown_first` says which response was seen first."""
     frame = votes.merge(pairs.drop(columns="n_votes"), on="pair_id")
     shown = frame["shown_first"]
     side = pd.Series("", index=frame.index, dtype=object)

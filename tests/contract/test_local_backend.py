@@ -1,24 +1,21 @@
 """The local backend hands out each pair as often as wanted and loses no vote, on SQLite and on PostgreSQL."""
 
-import os
-import shutil
 import subprocess
-import tempfile
+import sys
 import threading
 from collections import Counter
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
-from pipeline.adapters import schema
 from pipeline.adapters.local_backend import LocalBackend, Standing
 from pipeline.adapters.store import Store, open_store
 from pipeline.annotate import Answer, Card, make_pairs, to_choice
 from pipeline.errors import StaleCardError
 from pipeline.records import HUMAN, Choice, DocumentKind, Project, Prompt, Response, prompt_id, response_id
+from tests.conftest import ROOT
 
 NOW = datetime(2025, 3, 1, 12, tzinfo=UTC)
 LEASE_S = 60.0
@@ -220,30 +217,47 @@ def test_twenty_at_once_complete_every_pair_and_none_is_voted_on_too_often(store
     assert counted(store) == [3] * 30
 
 
-def test_two_processes_share_one_database_without_voting_too_often(store: Store, backend: LocalBackend):
-    fill(store, pairs=20, wanted=1)
-    with_its_own_lock = LocalBackend(store, lease_s=LEASE_S)
-    refused: list[str] = []
+VOTING = """
+import sys
+from datetime import UTC, datetime
+from pipeline.adapters.local_backend import LocalBackend
+from pipeline.adapters.store import open_store
+from pipeline.records import Choice
+backend = LocalBackend(open_store(sys.argv[1]))
+print("ready", flush=True)
+sys.stdin.readline()
+n_votes = 0
+for number in range(4):
+    while (card := backend.next_card("p", f"{sys.argv[2]}-{number}", now=datetime.now(UTC))) is not None:
+        backend.cast(card, Choice.TIE, now=datetime.now(UTC))
+        n_votes += 1
+print(n_votes)
+"""
 
-    def vote(using: LocalBackend, annotator: str) -> None:
-        while (card := using.next_card("p", annotator, now=NOW)) is not None:
-            try:
-                using.cast(card, Choice.TIE, now=NOW)
-            except StaleCardError as error:
-                refused.append(error.message)
 
-    threads = [
-        threading.Thread(target=vote, args=(using, f"{name}-{number}"))
-        for name, using in (("one", backend), ("other", with_its_own_lock))
-        for number in range(4)
+def test_two_processes_share_one_database_without_voting_too_often(store: Store):
+    fill(store, pairs=15, wanted=3)
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", VOTING, store.url, name], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        for name in ("one", "other")
     ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert counted(store) == [1] * 20
-    assert len(store.votes("p", history=True)) == 20
-    assert refused == []
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    # Both are ready, so that they vote at the same time.
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    accepted = [int(process.communicate(timeout=60)[0]) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0]
+    votes = store.votes("p", history=True)
+    assert len(votes) == sum(accepted)
+    assert not votes.duplicated(["pair_id", "annotator"]).any()
+    assert counted(store) == [3] * 15
+    assert min(accepted) > 0
 
 
 @pytest.mark.parametrize("voted", [0, 5_000])
