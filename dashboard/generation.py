@@ -4,7 +4,6 @@ Keys are never typed, shown or stored here: a run is told the name of the enviro
 """
 
 import os
-import re
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +15,7 @@ from pipeline import generate, jobs, languages
 from pipeline.adapters.endpoints import PRESETS
 from pipeline.errors import EndpointError, PipelineError
 from pipeline.records import DocumentKind, Endpoint, Job, JobState, Project
-from pipeline.runner import check_terms
+from pipeline.runner import VARIABLE, check_terms
 
 OTHER = "Another address"
 POLL_S = 1.0
@@ -91,20 +90,21 @@ def show_end(project: Project, job: Job) -> None:
         st.success(widgets.plain(f"{model} has answered every prompt of this project."))
         return
     why = job.message or {JobState.STOPPED: "The run was stopped."}.get(job.state, "The run has ended.")
-    text = widgets.plain(f"{why} {job.total - left if job.total > left else 0:,} answers came in; {left:,} prompts are left.")
+    text = widgets.plain(f"{why} {jobs.answered(job):,} answers came in; {left:,} prompts are left.")
     (st.error if job.state is JobState.FAILED else st.warning)(text)
-    if st.button("Resume", type="primary", key=f"resume-{job.id}"):
-        _start_again(job)
+    arguments = jobs.resume_arguments(job)
+    if arguments and st.button("Resume", type="primary", key=f"resume-{job.id}"):
+        _start_again(job, arguments)
     printed = jobs.log_tail(services.studio().settings.workspace, job.id)
     if job.state is JobState.FAILED and printed:
         with st.expander("What the worker printed last"):
             st.code(printed, language=None)
 
 
-def _start_again(job: Job) -> None:
+def _start_again(job: Job, arguments: list[str]) -> None:
     opened = services.studio()
     try:
-        jobs.start(opened.store, workspace=opened.settings.workspace, project=job.project, kind=job.kind, arguments=job.command)
+        jobs.start(opened.store, workspace=opened.settings.workspace, project=job.project, kind=job.kind, arguments=arguments)
     except PipelineError as error:
         widgets.error_box(error)
         return
@@ -168,8 +168,13 @@ def _ask_for_key_variable(usual: str, base_url: str) -> str | None:
     name = (name or "").strip()
     if not name:
         return ""
-    if not re.fullmatch(r"[A-Z_][A-Z0-9_]{0,63}", name):
+    if not VARIABLE.fullmatch(name):
         st.error("This is not the name of a variable. Give its name in capitals, such as HF\\_TOKEN, never the key itself.")
+        return None
+    try:
+        services.studio().check_key(name, base_url)
+    except EndpointError as error:
+        widgets.error_box(error)
         return None
     if not os.environ.get(name):
         st.warning(f"The variable {widgets.plain(name)} is not set. Set it to your key, then start this program again.")
@@ -222,7 +227,15 @@ def _ask_for_terms(model: str, base_url: str, api_key_env: str) -> Endpoint | No
 def edit_system_prompt(project: Project) -> str:
     """Show what the model is told before each prompt, to be changed; return the text."""
     _, saved = services.studio().store.document(project.name, DocumentKind.SYSTEM_PROMPT)
-    text = saved or languages.system_prompt(languages.find_language(project.language))
+    language = languages.language_named(project.language, project.code)
+    text = saved or languages.system_prompt(language)
+    if not languages.has_own_system_prompt(language) and text == languages.system_prompt(language):
+        st.info(
+            widgets.plain(
+                f"There is no text in {language.name} here yet, so this one is in English. "
+                f"If you write {language.name}, say it in {language.name}: a model then keeps to the language better."
+            )
+        )
     return st.text_area(
         "What the model is told before each prompt",
         value=text,

@@ -174,8 +174,9 @@ def models(base_url: str, api_key_env: str) -> tuple[str, ...]:
     """Return the models a server offers; the key is read from the variable and kept nowhere.
 
     Raises:
-        EndpointError: Nothing answers there, or the key is refused.
+        EndpointError: Nothing answers there, the key is refused, or it is for another server.
     """
+    studio().check_key(api_key_env, base_url)
     return endpoints.check(base_url, key=os.environ.get(api_key_env, "") if api_key_env else "", timeout_s=3)
 
 

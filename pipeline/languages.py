@@ -183,6 +183,11 @@ def system_prompt(language: Language) -> str:
     return _system_prompts().get(name, english)
 
 
+def has_own_system_prompt(language: Language) -> bool:
+    """Say whether `system_prompt` of a language is written in it."""
+    return language.name in _system_prompts()
+
+
 def published() -> pd.DataFrame:
     """Return the published figures, one row per language, columns COLUMNS; what was not published is missing."""
     return _frame(

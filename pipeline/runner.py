@@ -116,10 +116,11 @@ def check_terms(endpoint: Endpoint) -> None:
     """Refuse terms that make no sense; what is refused is not repeated, for it may hold a key.
 
     Raises:
-        GenerationError: An address that is none or holds a password, a key in place of its variable's name, a budget
-            without both prices, or a number that is negative, infinite or not a number.
+        EndpointError: The address is none, or holds a password.
+        GenerationError: A key in place of its variable's name, a budget without both prices, or a number that is
+            negative, infinite or not a number.
     """
-    _check_address(endpoint.base_url)
+    check_address(endpoint.base_url)
     if endpoint.api_key_env and not VARIABLE.fullmatch(endpoint.api_key_env):
         raise GenerationError(
             "What was given for the key is not the name of a variable.",
@@ -139,7 +140,12 @@ def check_terms(endpoint: Endpoint) -> None:
         )
 
 
-def _check_address(base_url: str) -> None:
+def check_address(base_url: str) -> None:
+    """Refuse what is not the address of a server, and one that holds a password; neither is repeated.
+
+    Raises:
+        EndpointError: It is refused.
+    """
     try:
         parts = urlsplit(base_url)
         is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
@@ -147,9 +153,9 @@ def _check_address(base_url: str) -> None:
     except ValueError:
         is_address = False
     if not is_address:
-        raise GenerationError("The address is not that of a server.", hint="Give one such as http://localhost:11434/v1.")
+        raise EndpointError("This is not the address of a server.", hint="Give one such as http://localhost:11434/v1.")
     if parts.password or parts.username:
-        raise GenerationError(
+        raise EndpointError(
             "The address holds a name or password, which would be written down with the run.",
             hint="Leave it out of the address; put the key in an environment variable and name that with --api-key-env.",
         )

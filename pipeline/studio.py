@@ -35,10 +35,10 @@ from pipeline import (
     languages,
     selection,
 )
-from pipeline.adapters import distilabel_engine, parquet
+from pipeline.adapters import distilabel_engine, endpoints, parquet
 from pipeline.adapters.local_backend import LocalBackend
 from pipeline.adapters.store import Store
-from pipeline.errors import BackendError, ProjectError, SettingsError
+from pipeline.errors import BackendError, EndpointError, ProjectError, SettingsError
 from pipeline.export import Contents, ExportResult
 from pipeline.records import (
     HUMAN,
@@ -50,7 +50,7 @@ from pipeline.records import (
     Release,
     content_id,
 )
-from pipeline.runner import Tally
+from pipeline.runner import Tally, check_terms
 from pipeline.settings import Settings
 from pipeline.source import Source
 
@@ -228,6 +228,8 @@ class Studio:
             JobError: The same work is under way already.
         """
         project = self.store.project(name)
+        # Before anything is stored: the terms become part of the job's row.
+        check_terms(endpoint)
         version, text = self.store.document(name, DocumentKind.SYSTEM_PROMPT)
         with self._job("generate", name, endpoint, limit) as job:
             report = generate.generate(
@@ -254,6 +256,7 @@ class Studio:
             JobError: The same work is under way already.
         """
         project = self.store.project(name)
+        check_terms(endpoint)
         with self._job("judge", name, endpoint, limit) as job:
             report = judge.judge(
                 self.store,
@@ -269,13 +272,29 @@ class Studio:
         return dataclasses.asdict(report) | {"interrupted": job.was_interrupted}
 
     def start_generation(self, name: str, endpoint: Endpoint, *, limit: int | None = None) -> Job:
-        """Start `generate` as a process of its own and return its job.
+        """Start `generate` for a visitor of the pages, as a process of its own, and return its job.
 
         Raises:
+            GenerationError: The terms make no sense, or the key is for another server.
             JobError: The same work is under way already, or the process cannot be started.
         """
+        check_terms(endpoint)
+        self.check_key(endpoint.api_key_env, endpoint.base_url)
         arguments = _arguments("generate", self.store.project(name).name, endpoint, limit)
         return jobs.start(self.store, workspace=self.settings.workspace, project=name, kind="generate", arguments=arguments)
+
+    def check_key(self, api_key_env: str, base_url: str) -> None:
+        """Refuse to send a variable's value where it does not belong; who types commands owns the environment, visitors do not.
+
+        Raises:
+            EndpointError: It is neither the variable of this well-known service nor listed in STUDIO_KEYS.
+        """
+        if api_key_env and not endpoints.may_send(api_key_env, base_url, self.settings.keys):
+            raise EndpointError(
+                f"The key in {api_key_env} may not be sent to this address from a page.",
+                hint="Choose the service the key is for. For a server of your own, whoever runs the studio allows it with "
+                'STUDIO_KEYS="NAME=ADDRESS"; or start the run in the terminal.',
+            )
 
     def _job(self, kind: str, name: str, endpoint: Endpoint, limit: int | None) -> AbstractContextManager[jobs.JobRecorder]:
         return jobs.recording(self.store, project=name, kind=kind, command=_arguments(kind, name, endpoint, limit))

@@ -10,6 +10,8 @@ from distilabel.models.llms.base import AsyncLLM
 from openai import AsyncOpenAI, DefaultAioHttpClient, omit
 from openai.types.chat import ChatCompletion, ChatCompletionMessageParam
 
+from pipeline.adapters.endpoints import is_loopback
+
 
 class EndpointLLM(OpenAILLM):  # type: ignore[misc]  # distilabel ships no types
     """A chat model behind an OpenAI-compatible address, asked one conversation at a time."""
@@ -23,7 +25,8 @@ class EndpointLLM(OpenAILLM):  # type: ignore[misc]  # distilabel ships no types
             api_key=self.api_key.get_secret_value(),
             max_retries=0,
             timeout=self.timeout,
-            http_client=DefaultAioHttpClient(),
+            # A proxy does not lead to a server on this machine, which `endpoints` finds without one.
+            http_client=DefaultAioHttpClient(trust_env=not is_loopback(str(self.base_url))),
         )
 
     async def close(self) -> None:

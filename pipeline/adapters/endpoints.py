@@ -3,8 +3,9 @@
 Asks OpenAI-compatible servers for their list of models. Sends a key only to the address it was given for.
 """
 
+import ipaddress
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -12,6 +13,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from pipeline.errors import EndpointError
+from pipeline.runner import check_address
 
 FIND_TIMEOUT_S = 0.4
 CHECK_TIMEOUT_S = 10.0
@@ -58,6 +60,30 @@ PRESETS = (
 )
 
 
+def may_send(api_key_env: str, base_url: str, listed: Iterable[tuple[str, str]] = ()) -> bool:
+    """Say whether a visitor of the pages may have a variable's value sent to an address.
+
+    It goes to the server it belongs to alone: that of a preset, or of a pair (variable, address) that is `listed`.
+    """
+    known = [*((preset.api_key_env, preset.base_url) for preset in PRESETS if preset.api_key_env), *listed]
+    # Compared letter by letter up to the slash, so that no two readers of an address can disagree on the server.
+    return any(name == api_key_env and f"{base_url}/".startswith(f"{_origin(address)}/") for name, address in known)
+
+
+def _origin(address: str) -> str:
+    parts = urlsplit(address)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def is_loopback(base_url: str) -> bool:
+    """Say whether an address is on this machine, where no proxy leads."""
+    host = urlsplit(base_url).hostname or ""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def find_local_servers(candidates: Sequence[Preset] = LOCAL, *, timeout_s: float = FIND_TIMEOUT_S) -> list[LocalServer]:
     """Return the servers that answer on this machine, all asked at once."""
     with ThreadPoolExecutor(max_workers=max(1, len(candidates))) as pool:
@@ -77,8 +103,8 @@ def _probe(preset: Preset, timeout_s: float) -> LocalServer | None:
 def _models(base_url: str, key: str, timeout_s: float) -> tuple[str, ...]:
     """The ids a server lists. Raises httpx.HTTPError, or ValueError when the body is no list of models."""
     headers = {"Authorization": f"Bearer {key}"} if key else {}
-    is_local = urlsplit(base_url).hostname in ("127.0.0.1", "localhost", "::1")
-    answer = httpx.get(f"{base_url.rstrip('/')}/models", headers=headers, timeout=timeout_s, trust_env=not is_local)
+    trust_env = not is_loopback(base_url)
+    answer = httpx.get(f"{base_url.rstrip('/')}/models", headers=headers, timeout=timeout_s, trust_env=trust_env)
     answer.raise_for_status()
     body = answer.json()
     rows = body.get("data") if isinstance(body, dict) else None
@@ -93,12 +119,7 @@ def check(base_url: str, *, key: str = "", model: str = "", timeout_s: float = C
     Raises:
         EndpointError: The address makes no sense, nothing answers there, the key is refused, or the model is unknown.
     """
-    parts = urlsplit(base_url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise EndpointError(
-            f"{base_url or 'Nothing'} is not the address of a server.",
-            hint="Give an address such as http://localhost:11434/v1.",
-        )
+    check_address(base_url)
     try:
         models = _models(base_url, key, timeout_s)
     except httpx.HTTPStatusError as error:

@@ -108,6 +108,36 @@ def test_what_may_pass_is_tried_again_and_named_when_it_does_not(server: ModelSe
     assert (stayed.text, stayed.error, stayed.attempts) == (None, reason, 2)
 
 
+def test_no_proxy_stands_between_the_studio_and_this_machine(server: ModelServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    assert endpoints.check(server.base_url) == ("tiny",)
+    assert answer(server).error == ""
+
+
+@pytest.mark.parametrize(
+    ("variable", "address", "is_sent"),
+    [
+        ("OPENAI_API_KEY", "https://api.openai.com/v1", True),
+        ("OPENAI_API_KEY", "https://api.openai.com", True),
+        ("OPENAI_API_KEY", "http://api.openai.com/v1", False),
+        ("OPENAI_API_KEY", "https://api.openai.com.example/v1", False),
+        ("OPENAI_API_KEY", "https://api.openai.com@example.org/v1", False),
+        ("OPENAI_API_KEY", "https://api.openai.com\\@example.org/v1", False),
+        ("OPENAI_API_KEY", "https://api.openai.com:8443/v1", False),
+        ("OPENAI_API_KEY", "https://router.huggingface.co/v1", False),
+        ("STUDIO_DATABASE_URL", "https://api.openai.com/v1", False),
+        ("MY_KEY", "https://my.host/other", True),
+        ("MY_KEY", "https://api.openai.com/v1", False),
+        ("", "http://127.0.0.1:11434/v1", False),
+    ],
+)
+def test_a_variable_goes_only_to_the_server_it_belongs_to(variable: str, address: str, is_sent: bool) -> None:
+    assert endpoints.may_send(variable, address, [("MY_KEY", "https://my.host/v1")]) is is_sent
+
+
 def test_the_wait_a_server_asks_for_is_kept(server: ModelServer) -> None:
     server.replies["Hoe laat is het?"] = [failing(429, headers={"Retry-After": "0.4"})]
     assert answer(server).seconds >= 0.4
@@ -200,8 +230,9 @@ def test_a_check_says_what_is_wrong_and_what_to_do(server: ModelServer) -> None:
     assert caught.value.hint == "It offers tiny."
     with pytest.raises(EndpointError, match="Nothing answers"):
         endpoints.check("http://127.0.0.1:9/v1")
-    with pytest.raises(EndpointError, match="is not the address of a server"):
-        endpoints.check("localhost:11434")
+    for address in ("localhost:11434", "http://[abc", "http://host:port/v1", ""):
+        with pytest.raises(EndpointError, match="is not the address of a server"):
+            endpoints.check(address)
     server.key = "right"
     with pytest.raises(EndpointError, match="asks for a key"):
         endpoints.check(server.base_url)

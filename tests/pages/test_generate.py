@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from dashboard import services
 from pipeline import jobs
-from pipeline.records import HUMAN, Job, JobState, Project, Prompt, Response, prompt_id, response_id
+from pipeline.errors import EndpointError
+from pipeline.records import HUMAN, Endpoint, Job, JobState, Project, Prompt, Response, prompt_id, response_id, utc_now
 from pipeline.studio import Studio
 from tests.conftest import ROOT
 from tests.fakes.model_server import ModelServer, Reply
@@ -128,6 +130,58 @@ def test_a_key_typed_instead_of_its_variable_is_refused_and_kept_nowhere(studio:
     assert "This is not the name of a variable" in shown(app)
     assert not [button for button in app.button if "Start" in button.label]
     assert "hf_abcdefgh123" not in shown(app)
+
+
+@pytest.mark.parametrize("name", ["STUDIO_DATABASE_URL", "OPENAI_API_KEY"])
+def test_a_visitor_cannot_have_a_variable_sent_where_it_does_not_belong(
+    studio: Studio, server: ModelServer, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "SECRET")
+    app = choose(open_page(), server)
+    by_label(app, "text_input", "environment variable").set_value(name).run()
+    assert f"The key in {name} may not be sent to this address from a page." in shown(app)
+    assert not [button for button in app.button if "Start" in button.label]
+    endpoint = Endpoint(model="tiny", base_url=server.base_url, api_key_env=name)
+    with pytest.raises(EndpointError, match="may not be sent"):
+        studio.start_generation("nl", endpoint)
+    with pytest.raises(EndpointError, match="may not be sent"):
+        services.models(server.base_url, name)
+    assert server.asked == []
+    assert studio.store.jobs() == []
+
+
+def test_a_variable_listed_for_a_server_is_used_there(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with ModelServer(key="SECRET") as server:
+        monkeypatch.setenv("MY_KEY", "SECRET")
+        monkeypatch.setenv("STUDIO_KEYS", f"MY_KEY={server.base_url}")
+        with workspace_of(workspace) as opened:
+            opened.store.add_project(Project(name="nl", language="Dutch", code="nld", source="test", revision="1"))
+            app = choose(open_page(), server)
+            by_label(app, "text_input", "environment variable").set_value("MY_KEY").run()
+            assert by_label(app, "selectbox", "Model").value == "tiny"
+
+
+def test_after_a_trial_its_answers_are_counted_and_what_is_left_of_it_is_resumed(studio: Studio, server: ModelServer) -> None:
+    command = ("generate", "--model=tiny", f"--base-url={server.base_url}", "--limit=2", "--", "nl")
+    then = utc_now()
+    trial = Job(id="j", project="nl", kind="generate", command=command, state=JobState.STOPPED, done=1, total=2, ended_at=then)
+    studio.store.save_job(trial)
+    app = open_page()
+    assert "The run was stopped. 1 answers came in; 3 prompts are left." in shown(app)
+    by_label(app, "button", "Resume").click().run()
+    wait_for(lambda: studio.store.jobs("nl")[0].state is JobState.DONE)
+    assert len(server.asked) == 1
+    app.run()
+    assert "The run has ended. 1 answers came in; 2 prompts are left." in shown(app)
+    assert not [button for button in app.button if button.label == "Resume"]
+
+
+def test_a_language_without_a_system_prompt_of_its_own_is_told(workspace: Path) -> None:
+    with workspace_of(workspace) as opened:
+        opened.store.add_project(Project(name="fy", language="Frisian", code="fry", source="test", revision="1"))
+        app = open_page()
+        assert "There is no text in Frisian here yet, so this one is in English." in shown(app)
+        assert by_label(app, "text_area", "What the model is told").value.startswith("You are a helpful assistant.")
 
 
 def test_a_budget_without_prices_is_explained(studio: Studio, server: ModelServer) -> None:

@@ -14,6 +14,8 @@ from pipeline.adapters.store import Store
 from pipeline.errors import EndpointError, GenerationError, SourceError
 from pipeline.records import HUMAN, Endpoint, Project, Prompt, Response, prompt_id, response_id
 from pipeline.runner import Tally, check_terms
+from pipeline.settings import Settings
+from pipeline.wiring import open_studio
 from tests.fakes.model_server import RATED, ModelServer, Reply, failing
 
 SYSTEM = "Antwoord in het Nederlands."
@@ -268,11 +270,24 @@ def test_terms_that_make_no_sense_are_refused_before_anything_is_asked(
     ],
 )
 def test_a_key_or_an_address_that_is_none_is_refused_and_not_repeated(terms: dict[str, str]) -> None:
-    with pytest.raises(GenerationError) as caught:
+    with pytest.raises(GenerationError, match=r"not the (name|address)|holds a name or password") as caught:
         check_terms(Endpoint(**({"model": "m", "base_url": "http://127.0.0.1:9/v1"} | terms)))  # type: ignore[arg-type]
     said = caught.value.message + caught.value.hint
     assert "sk-live" not in said
     assert "SECRET" not in said
+
+
+@pytest.mark.parametrize("terms", [{"api_key_env": "sk-live-123"}, {"base_url": "http://user:sk-live-123@127.0.0.1:9/v1"}])
+def test_a_refused_secret_is_stored_nowhere(workspace: Path, terms: dict[str, str]) -> None:
+    studio = open_studio(Settings(workspace=workspace))
+    project_of(studio.store, "een")
+    endpoint = Endpoint(**({"model": "tiny", "base_url": "http://127.0.0.1:9/v1"} | terms))  # type: ignore[arg-type]
+    for start in (studio.generate, studio.judge, studio.start_generation):
+        with pytest.raises(GenerationError):
+            start("nl", endpoint)
+    assert studio.store.jobs() == []
+    studio.store.close()
+    assert b"sk-live-123" not in b"".join(path.read_bytes() for path in workspace.rglob("*") if path.is_file())
 
 
 def test_a_refused_key_ends_the_run_and_keeps_what_was_saved(store: Store, server: ModelServer) -> None:
