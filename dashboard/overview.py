@@ -76,6 +76,7 @@ def _settings(project: Project) -> None:
         edited = st.text_area("Guidelines the annotators read", guidelines, height=200)
         if st.form_submit_button("Save"):
             services.studio().save_settings(project.name, votes_wanted=int(wanted), guidelines=edited)
+            st.toast("Saved. Annotators read the new guidelines from their next pair on.")
             st.rerun()
 
 

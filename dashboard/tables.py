@@ -356,6 +356,12 @@ def exclusions(left_out: pd.DataFrame, reason: str) -> pd.DataFrame:
     return left_out.loc[left_out["reason"] == reason, ["text", "detail"]]
 
 
+def with_other_names(language: str) -> str:
+    """Return a language's name with the other names people type: `Iranian Persian (Farsi, Persian)`."""
+    other = language_named(language).also
+    return f"{language} ({', '.join(other)})" if other else language
+
+
 def examples(rows: pd.DataFrame, *, seed: int, n: int = 3) -> list[tuple[str, str]]:
     """Return prompts with their human answers, drawn with the seed."""
     drawn = rows.sample(n=min(n, len(rows)), random_state=seed)

@@ -31,10 +31,11 @@ STYLE = """<style>
 /* Streamlit's greys for captions and axes stay below a contrast of 4.5. */
 [data-testid="stCaptionContainer"], [data-testid="stCaptionContainer"] p {color: inherit; opacity: .95;}
 .js-plotly-plot :is(.xtick text, .ytick text, .xtitle, .ytitle, .legendtext) {fill: currentColor !important;}
+textarea {unicode-bidi: plaintext; text-align: start;}
 .st-key-phone-navigation {display: none;}
 @media (max-width: 768px) {
   [data-testid="stExpandSidebarButton"], [data-testid="stSidebar"] {display: none;}
-  .st-key-phone-navigation {display: flex; flex-wrap: nowrap; overflow-x: auto; scrollbar-width: thin;}
+  .st-key-phone-navigation {display: flex; flex-wrap: wrap; row-gap: 0;}
   .st-key-phone-navigation > * {flex: none; width: auto;}
 }
 .studio-text {white-space: pre-wrap; overflow-wrap: anywhere; unicode-bidi: plaintext; text-align: start; line-height: 1.55;}

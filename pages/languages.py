@@ -134,7 +134,12 @@ def _pick_language(figures: pd.DataFrame, opened: Source | None) -> str | None:
     names = [name for name in figures["language"] if name]
     revision = opened.revision if opened else _PUBLISHED
     chosen: str | None = st.selectbox(
-        "Language", names, index=None, placeholder="Choose or type a language", key=f"language-{revision[:12]}"
+        "Language",
+        names,
+        index=None,
+        placeholder="Choose or type a language",
+        format_func=tables.with_other_names,
+        key=f"language-{revision[:12]}",
     )
     return chosen
 
