@@ -88,6 +88,7 @@ requests = Table(
     Column("error", String, nullable=False),
     Column("detail", Text, nullable=False),
     Column("at", String, nullable=False),
+    Column("revision", String, nullable=False, server_default=""),
     Index("requests_by_project", "project", "error"),
 )
 
@@ -102,6 +103,29 @@ responses = Table(
     Column("request_key", String),
     Column("created_at", String, nullable=False),
     Index("responses_by_prompt", "project", "prompt_id", "source"),
+)
+
+screens = Table(
+    "screens",
+    metadata,
+    Column("project", String, primary_key=True),
+    Column("response_id", String, primary_key=True),
+    Column("reason", String, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("language", String, nullable=False),
+    # Whether the response's pairs are set aside now; a coordinator may change it both ways, at any time.
+    Column("is_out", Boolean, nullable=False),
+    Column("at", String, nullable=False),
+)
+
+prices = Table(
+    "prices",
+    metadata,
+    Column("model", String, primary_key=True),
+    Column("host", String, primary_key=True),
+    Column("price_in", Float, nullable=False),
+    Column("price_out", Float, nullable=False),
+    Column("at", String, nullable=False),
 )
 
 pairs = Table(
