@@ -33,7 +33,8 @@ class FailureReason(StrEnum):
 class Answer:
     """What came of one call: `text`, or `error` (a FailureReason) with `detail` in words.
 
-    Tokens are 0 where the server does not count them. `finish_reason` is `length` for a truncated answer.
+    Tokens are 0 where the server does not count them. `finish_reason` is `length` for a truncated answer; `revision` is
+    what the server tells of the model's version, often nothing.
     """
 
     text: str | None
@@ -44,6 +45,7 @@ class Answer:
     finish_reason: str = ""
     error: str = ""
     detail: str = ""
+    revision: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -268,6 +268,7 @@ class _Run:
             finish_reason=answer.finish_reason,
             error=answer.error,
             detail=answer.detail,
+            revision=answer.revision,
         )
 
     def count(self, request: Request, answer: Answer, cost: float | None, error: str) -> None:

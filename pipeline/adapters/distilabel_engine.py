@@ -60,6 +60,7 @@ class Conversation:
         base_url: An OpenAI-compatible address, such as `http://localhost:11434/v1`.
         api_key: Never stored, logged or shown; empty for local servers.
         max_new_tokens: The longest answer asked for.
+        temperature: How freely the model chooses its words; None for the server's own.
         timeout_s: The longest one attempt may take, from first byte sent to last byte read.
         attempts: How often one request is tried.
         first_wait_s: The wait before the second attempt; it doubles, unless the server says how long.
@@ -72,14 +73,17 @@ class Conversation:
         base_url: str,
         api_key: str = "",
         max_new_tokens: int = 1024,
+        temperature: float | None = None,
         timeout_s: float = 120.0,
         attempts: int = 4,
         first_wait_s: float = 1.0,
     ) -> None:
         self.model = model
         self.base_url = base_url
-        self.parameters: Mapping[str, object] = {"max_new_tokens": max_new_tokens}
-        self._api_key, self._max_new_tokens = api_key, max_new_tokens
+        # Only what is set: answers made before there was a temperature keep their keys.
+        free: dict[str, object] = {} if temperature is None else {"temperature": temperature}
+        self.parameters: Mapping[str, object] = {"max_new_tokens": max_new_tokens, **free}
+        self._api_key, self._max_new_tokens, self._temperature = api_key, max_new_tokens, temperature
         self._timeout_s, self._attempts, self._first_wait_s = timeout_s, attempts, first_wait_s
         with _quiet_distilabel():
             from pipeline.adapters.distilabel_llm import EndpointLLM
@@ -117,7 +121,9 @@ class Conversation:
         try:
             # The transport's own time-out starts again with every byte that drips in.
             async with asyncio.timeout(self._timeout_s):
-                output = await self.llm.agenerate(input=messages, max_new_tokens=self._max_new_tokens)
+                output = await self.llm.agenerate(
+                    input=messages, max_new_tokens=self._max_new_tokens, temperature=self._temperature
+                )
         except TimeoutError:
             return _failure(FailureReason.TIMEOUT, f"no answer within {self._timeout_s:g} seconds"), None
         except openai.APIStatusError as error:
@@ -201,6 +207,7 @@ def _read(output: Mapping[str, Any]) -> Answer:
         text=None,
         tokens_in=_tokens(statistics.get("input_tokens")),
         tokens_out=_tokens(statistics.get("output_tokens")),
+        revision=output.get("revision", ""),
     )
     if not output["generations"]:
         return replace(counted, error=str(FailureReason.MALFORMED), detail="the server sent no choice")
