@@ -5,8 +5,8 @@ with the pair it makes. Never asks again for an answer that is stored. Knows no 
 """
 
 import json
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,8 @@ from typing import Any
 import pandas as pd
 
 from pipeline.errors import SourceError
-from pipeline.ports import Generator, ResponseStore
+from pipeline.lane import Lane, Patience, Purpose, Question, Tally
+from pipeline.ports import Generator, Made, ResponseStore
 from pipeline.records import (
     HUMAN,
     Endpoint,
@@ -27,12 +28,16 @@ from pipeline.records import (
     content_id,
     response_id,
 )
-from pipeline.runner import Purpose, Question, Tally, price, run
+from pipeline.runner import run
+from pipeline.terms import price
 
 Row = dict[Hashable, Any]
 
 MAX_NEW_TOKENS = 1024
 """The longest answer asked for; a longer one comes back cut, with the finish reason `length`."""
+
+PAGE = 200
+"""So many prompts are in memory at a time, whatever the size of the project."""
 
 BYTES_PER_TOKEN = (5.0, 2.0)
 """How many bytes of UTF-8 make one token: at best, and at worst, over tokenizers and scripts."""
@@ -87,6 +92,7 @@ def generate(
     system_prompt_version: str = "",
     make_pairs: MakePairs,
     limit: int | None = None,
+    patience: Patience | None = None,
     on_progress: Callable[[Tally], None] = lambda _: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> GenerationReport:
@@ -97,37 +103,91 @@ def generate(
         EndpointError: The server refuses the key, does not know the model, or fails again and again.
         BackendError: The store cannot take more. What was saved before stays saved.
     """
-    missing = store.prompts_without(project.name, generator.model)
+    missing = store.prompt_ids_without(project.name, generator.model)
     before = int(store.counts(project.name)["prompts"]) - len(missing)
-    prompts = {prompt.id: prompt for prompt in missing[:limit]}
-    human = _human_responses(store, project.name)
-
-    def save(question: Question, request: Request) -> str:
-        if request.error:
-            store.save_request(request)
-            return ""
-        response = make_response(request)
-        of_people = human.get(question.prompt_id, [])
-        store.save_request(request, response, *make_pairs([prompts[question.prompt_id]], [*of_people, response]))
-        return ""
-
-    tally = run(
+    lane = generation_lane(
         store,
-        (_question(generator, system_prompt, prompt) for prompt in prompts.values()),
-        Purpose(
+        generator,
+        project,
+        endpoint,
+        missing[:limit],
+        system_prompt=system_prompt,
+        system_prompt_version=system_prompt_version,
+        make_pairs=make_pairs,
+        on_progress=on_progress,
+    )
+    run(store, [lane], patience=patience, should_stop=should_stop)
+    return report(lane.tally, before=before)
+
+
+def generation_lane(
+    store: ResponseStore,
+    generator: Generator,
+    project: Project,
+    endpoint: Endpoint,
+    prompt_ids: Sequence[str],
+    *,
+    system_prompt: str,
+    system_prompt_version: str = "",
+    make_pairs: MakePairs,
+    on_progress: Callable[[Tally], None] = lambda _: None,
+) -> Lane:
+    """Return the questions that ask for an answer to each of these prompts; texts are read as they are needed."""
+    return Lane(
+        purpose=Purpose(
             project=project.name,
             name="generate",
             model=generator.model,
             parameters=generator.parameters,
             system_prompt_version=system_prompt_version,
         ),
-        save,
-        total=len(prompts),
         endpoint=endpoint,
+        questions=_questions(store, generator, project.name, prompt_ids, system_prompt, make_pairs),
+        total=len(prompt_ids),
         close=generator.close,
         on_progress=on_progress,
-        should_stop=should_stop,
     )
+
+
+def _questions(
+    store: ResponseStore,
+    generator: Generator,
+    project: str,
+    prompt_ids: Sequence[str],
+    system_prompt: str,
+    make_pairs: MakePairs,
+) -> Iterator[Question]:
+    """A question for each prompt, in order; a page of texts is in memory at a time."""
+    for start in range(0, len(prompt_ids), PAGE):
+        for prompt, people in store.prompts_and_people(project, prompt_ids[start : start + PAGE]):
+            yield Question(
+                key=generator.request_key(system_prompt, prompt.text),
+                prompt_id=prompt.id,
+                ask=partial(generator.answer, system_prompt, prompt.text),
+                make=partial(_make, prompt, people, make_pairs),
+                rough_tokens=(rough_tokens(system_prompt + prompt.text)[1] + TOKENS_AROUND, MAX_NEW_TOKENS),
+            )
+
+
+def _make(prompt: Prompt, people: Sequence[Response], make_pairs: MakePairs, request: Request) -> Made:
+    """What follows from a request: the response, its pairs with what people wrote, or why there is none."""
+    if request.error:
+        return Made(request=request)
+    # The same request may have been made for the same text in another project, where the prompt has another id.
+    response = make_response(replace(request, prompt_id=prompt.id))
+    pairs, exclusions = make_pairs([prompt], [*people, response])
+    return Made(
+        request=request,
+        responses=(response,),
+        pairs=tuple(pairs),
+        exclusions=tuple(exclusions),
+        prompt=prompt.text,
+        texts={one.id: one.text for one in (*people, response)},
+    )
+
+
+def report(tally: Tally, *, before: int = 0) -> GenerationReport:
+    """Return what a run brought; `before` answers were there when it began."""
     return GenerationReport(
         stored=tally.stored,
         already_stored=before + tally.already_stored,
@@ -138,25 +198,6 @@ def generate(
         seconds=tally.seconds,
         ended_early=tally.ended_early,
     )
-
-
-def _question(generator: Generator, system_prompt: str, prompt: Prompt) -> Question:
-    return Question(
-        key=generator.request_key(system_prompt, prompt.text),
-        prompt_id=prompt.id,
-        ask=partial(generator.answer, system_prompt, prompt.text),
-        rough_tokens=(rough_tokens(system_prompt + prompt.text)[1] + TOKENS_AROUND, MAX_NEW_TOKENS),
-    )
-
-
-def _human_responses(store: ResponseStore, project: str) -> dict[str, list[Response]]:
-    """The human responses of each prompt."""
-    frame = store.responses(project)
-    frame = frame[frame["source"] == HUMAN]
-    human: dict[str, list[Response]] = {}
-    for row_id, prompt_id, text in zip(frame["id"], frame["prompt_id"], frame["text"], strict=True):
-        human.setdefault(prompt_id, []).append(Response(id=row_id, prompt_id=prompt_id, source=HUMAN, text=text))
-    return human
 
 
 def make_response(request: Request) -> Response:

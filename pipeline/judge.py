@@ -4,16 +4,19 @@ Each pair is shown to the judge in both orders, one Judgement row each; a judge 
 says a tie. Asks item by item and never again for a verdict that is stored.
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import partial
 
 import pandas as pd
 
-from pipeline.ports import FailureReason, Judge, JudgementStore, Rating
+from pipeline.lane import Lane, Patience, Purpose, Question, Tally
+from pipeline.ports import FailureReason, Judge, JudgementStore, Made, Rating
 from pipeline.records import Choice, Endpoint, Judgement, Project, Request
-from pipeline.runner import Purpose, Question, Tally, run
+from pipeline.runner import run
+
+PAGE = 200
+"""So many pairs are in memory at a time, whatever the size of the project."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +52,7 @@ def judge(
     endpoint: Endpoint,
     *,
     limit: int | None = None,
+    patience: Patience | None = None,
     on_progress: Callable[[Tally], None] = lambda _: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> JudgeReport:
@@ -62,43 +66,94 @@ def judge(
     given = store.judgements(project.name)
     given = given[given["judge"] == model.model]
     known = set(zip(given["pair_id"], given["shown_first"], strict=True))
-    seatings = [
-        seating for seating in _seatings(store.pairs(project.name)) if (seating.pair_id, seating.shown_first) not in known
-    ]
-    chosen = set(list(dict.fromkeys(seating.pair_id for seating in seatings))[:limit])
-    # Two models may have written the same text: one verdict then serves both pairs.
-    by_key: dict[str, list[_Seating]] = defaultdict(list)
-    for seating in seatings:
-        if seating.pair_id in chosen:
-            by_key[model.request_key(seating.prompt, seating.texts)].append(seating)
+    seats_given = given["pair_id"].value_counts()
+    left = [pair_id for pair_id in store.pair_ids(project.name) if seats_given.get(pair_id, 0) < 2][:limit]
+    total = sum(2 - int(seats_given.get(pair_id, 0)) for pair_id in left)
+    lane = judging_lane(store, model, project, endpoint, left, known=known, total=total, on_progress=on_progress)
+    run(store, [lane], patience=patience, should_stop=should_stop)
+    return report(lane.tally, before=len(known))
 
-    def save(question: Question, request: Request) -> str:
-        if request.error:
-            store.save_request(request)
-            return ""
-        ratings = model.read(request.text or "")
-        if ratings is None:
-            detail = "The verdict does not hold two ratings from 1 to 5."
-            store.save_request(replace(request, error=str(FailureReason.UNREADABLE), detail=detail))
-            return str(FailureReason.UNREADABLE)
-        store.save_request(request)
-        store.add_judgements(project.name, [_judgement(one, model.model, ratings) for one in by_key[question.key]])
-        return ""
 
-    tally = run(
-        store,
-        (_question(model, key, same[0]) for key, same in by_key.items()),
-        Purpose(project=project.name, name="judge", model=model.model, parameters=model.parameters),
-        save,
-        total=len(by_key),
+def judging_lane(
+    store: JudgementStore,
+    model: Judge,
+    project: Project,
+    endpoint: Endpoint,
+    pair_ids: Sequence[str] = (),
+    *,
+    known: Set[tuple[str, str]] = frozenset(),
+    total: int = 0,
+    on_progress: Callable[[Tally], None] = lambda _: None,
+) -> Lane:
+    """Return the questions that ask for a verdict on these pairs, and on each pair that another lane of the run makes.
+
+    Args:
+        known: Pair and first response shown of the verdicts that are there already.
+        total: How many verdicts the pairs still lack.
+    """
+    return Lane(
+        purpose=Purpose(project=project.name, name="judge", model=model.model, parameters=model.parameters),
         endpoint=endpoint,
+        questions=_questions(store, model, project.name, pair_ids, known),
+        total=total,
         close=model.close,
+        follow=partial(_of_made, model),
         on_progress=on_progress,
-        should_stop=should_stop,
     )
+
+
+def _questions(
+    store: JudgementStore, model: Judge, project: str, pair_ids: Sequence[str], known: Set[tuple[str, str]]
+) -> Iterator[Question]:
+    """A question for each pair and order that has no verdict; a page of texts is in memory at a time."""
+    for start in range(0, len(pair_ids), PAGE):
+        for row in store.pairs(project, pair_ids[start : start + PAGE]).to_dict(orient="records"):
+            texts = (row["first"], row["second"])
+            for seating in _seatings(row["pair_id"], row["prompt_id"], row["prompt"], (row["first_id"], row["second_id"]), texts):
+                if (seating.pair_id, seating.shown_first) not in known:
+                    yield _question(model, seating)
+
+
+def _of_made(model: Judge, made: Made) -> list[Question]:
+    """Both orders of each pair that an answer has just made."""
+    return [
+        _question(model, seating)
+        for pair in made.pairs
+        for seating in _seatings(
+            pair.id,
+            pair.prompt_id,
+            made.prompt,
+            (pair.first_id, pair.second_id),
+            (made.texts[pair.first_id], made.texts[pair.second_id]),
+        )
+    ]
+
+
+def _question(model: Judge, seating: _Seating) -> Question:
+    return Question(
+        key=model.request_key(seating.prompt, seating.texts),
+        prompt_id=seating.prompt_id,
+        ask=partial(model.rate, seating.prompt, seating.texts),
+        make=partial(_make, model, seating),
+    )
+
+
+def _make(model: Judge, seating: _Seating, request: Request) -> Made:
+    """What follows from a request: the judgement its verdict holds, or why there is none."""
+    if request.error:
+        return Made(request=request)
+    ratings = model.read(request.text or "")
+    if ratings is None:
+        detail = "The verdict does not hold two ratings from 1 to 5."
+        return Made(request=replace(request, error=str(FailureReason.UNREADABLE), detail=detail))
+    return Made(request=request, judgements=(_judgement(seating, model.model, ratings),))
+
+
+def report(tally: Tally, *, before: int = 0) -> JudgeReport:
+    """Return what a run brought; `before` verdicts were there when it began."""
     return JudgeReport(
         stored=tally.stored,
-        already_stored=len(known) + tally.already_stored,
+        already_stored=before + tally.already_stored,
         failed=dict(tally.failed),
         tokens_in=tally.tokens_in,
         tokens_out=tally.tokens_out,
@@ -108,23 +163,19 @@ def judge(
     )
 
 
-def _question(model: Judge, key: str, seating: _Seating) -> Question:
-    return Question(key=key, prompt_id=seating.prompt_id, ask=partial(model.rate, seating.prompt, seating.texts))
-
-
-def _seatings(pairs: pd.DataFrame) -> Iterator[_Seating]:
-    """Each pair in both orders."""
-    for row in pairs.to_dict(orient="records"):
-        texts = (row["first"], row["second"])
-        for is_canonical in (True, False):
-            yield _Seating(
-                pair_id=row["pair_id"],
-                prompt_id=row["prompt_id"],
-                prompt=row["prompt"],
-                shown_first=row["first_id"] if is_canonical else row["second_id"],
-                is_canonical=is_canonical,
-                texts=texts if is_canonical else (texts[1], texts[0]),
-            )
+def _seatings(
+    pair_id: str, prompt_id: str, prompt: str, response_ids: tuple[str, str], texts: tuple[str, str]
+) -> Iterator[_Seating]:
+    """A pair in both orders."""
+    for is_canonical in (True, False):
+        yield _Seating(
+            pair_id=pair_id,
+            prompt_id=prompt_id,
+            prompt=prompt,
+            shown_first=response_ids[0 if is_canonical else 1],
+            is_canonical=is_canonical,
+            texts=texts if is_canonical else (texts[1], texts[0]),
+        )
 
 
 def _judgement(seating: _Seating, judge_model: str, ratings: tuple[Rating, Rating]) -> Judgement:

@@ -3,6 +3,7 @@
 Importing this module imports distilabel, which takes seconds: `distilabel_engine` does so when a run starts.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from distilabel.models.llms import OpenAILLM
@@ -36,7 +37,7 @@ class EndpointLLM(OpenAILLM):  # type: ignore[misc]  # distilabel ships no types
     ) -> dict[str, Any]:
         """Return distilabel's generate output for one conversation.
 
-        Beside it stand `finish_reasons` and `refusals` of each choice, and `model` and `fingerprint` as the server tells.
+        Beside it stand `finish_reasons` and `refusals` of each choice, and the `revision` of the model where the server tells.
         Fewer choices than asked for come back as they are: some servers give one whatever is asked.
         """
         # OpenAI's own newer models refuse `max_tokens`; most other servers know nothing else.
@@ -53,6 +54,11 @@ class EndpointLLM(OpenAILLM):  # type: ignore[misc]  # distilabel ships no types
             "statistics": {"input_tokens": [tokens_in], "output_tokens": [tokens_out]},
             "finish_reasons": [choice["finish_reason"] for choice in choices],
             "refusals": [choice["refusal"] for choice in choices],
-            "model": str(told.get("model") or ""),
-            "fingerprint": str(told.get("system_fingerprint") or ""),
+            "revision": _revision(told, self.model),
         }
+
+
+def _revision(told: Mapping[str, object], asked: str) -> str:
+    """The fingerprint of what answered, and the model's name where the server gives a more exact one."""
+    served, fingerprint = told.get("model"), told.get("system_fingerprint")
+    return " ".join(str(one)[:100] for one in (served if served != asked else None, fingerprint) if one)

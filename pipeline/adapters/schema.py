@@ -92,6 +92,15 @@ requests = Table(
     Index("requests_by_project", "project", "error"),
 )
 
+request_claims = Table(
+    "request_claims",
+    metadata,
+    Column("key", String, primary_key=True),
+    Column("owner", String, nullable=False),
+    Column("expires_at", String, nullable=False),
+    Index("request_claims_by_owner", "owner"),
+)
+
 responses = Table(
     "responses",
     metadata,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from pipeline.adapters import schema
-from pipeline.adapters.database import Database, make_engine
+from pipeline.adapters.database import make_engine
 from pipeline.adapters.migrations import upgrade
+from pipeline.adapters.request_store import RequestStore, lacks_response
 from pipeline.errors import ProjectError, WorkspaceError
 from pipeline.records import (
     HUMAN,
@@ -32,7 +33,6 @@ from pipeline.records import (
     Project,
     Prompt,
     Release,
-    Request,
     Response,
     Vote,
     content_id,
@@ -63,7 +63,7 @@ def open_store(url: str) -> Store:
     return store
 
 
-class Store(Database):
+class Store(RequestStore):
     """The studio's tables."""
 
     # Projects and their documents
@@ -212,10 +212,7 @@ class Store(Database):
 
     def prompts_without(self, project: str, source: str) -> list[Prompt]:
         """Return the prompts that have no response of this source yet, by position."""
-        answered = sa.select(schema.responses.c.prompt_id).where(
-            schema.responses.c.project == project, schema.responses.c.source == source
-        )
-        return self.prompt_records(project, schema.prompts.c.id.not_in(answered))
+        return self.prompt_records(project, lacks_response(project, source))
 
     def prompt_records(self, project: str, *where: sa.ColumnElement[bool]) -> list[Prompt]:
         """Return the prompts of a project as records, by position."""
@@ -237,8 +234,15 @@ class Store(Database):
         columns = [column for column in table.c if column.name != "project"]
         return self.frame(sa.select(*columns).where(table.c.project == project).order_by(table.c.stage, table.c.reason))
 
-    def pairs(self, project: str) -> pd.DataFrame:
-        """Return one row per pair with its texts.
+    def pair_ids(self, project: str) -> list[str]:
+        """Return the ids of the pairs, by position."""
+        pair = schema.pairs
+        query = sa.select(pair.c.id).where(pair.c.project == project).order_by(pair.c.position, pair.c.id)
+        with self.reading() as connection:
+            return list(connection.execute(query).scalars())
+
+    def pairs(self, project: str, pair_ids: Sequence[str] | None = None) -> pd.DataFrame:
+        """Return one row per pair with its texts; of these pairs, a few hundred at most, or of all.
 
         Columns: `pair_id, prompt_id, prompt, annotation_type, first_id, second_id, first, second,
         first_source, second_source, position, n_votes`; `first` and `second` in canonical order.
@@ -270,45 +274,9 @@ class Store(Database):
                 pair.c.n_votes,
             )
             .select_from(joined)
-            .where(pair.c.project == project)
+            .where(pair.c.project == project, sa.true() if pair_ids is None else pair.c.id.in_(pair_ids))
             .order_by(pair.c.position, pair.c.id)
         )
-
-    # Requests to models
-
-    def request(self, key: str) -> Request | None:
-        """Return the request with this key, answered or failed, or None when it was never made."""
-        with self.reading() as connection:
-            row = connection.execute(sa.select(schema.requests).where(schema.requests.c.key == key)).mappings().first()
-        return Request(**row) if row else None
-
-    def save_request(
-        self,
-        request: Request,
-        response: Response | None = None,
-        pairs: Iterable[Pair] = (),
-        exclusions: Iterable[Exclusion] = (),
-    ) -> None:
-        """Commit what came of a request, with the response, pairs or exclusions it makes, in one transaction.
-
-        An answered request is never replaced; a failed one is, by the next attempt.
-        """
-        table = schema.requests
-        with self.writing() as connection:
-            failed = (table.c.key == request.key) & (table.c.error != "")
-            connection.execute(sa.delete(table).where(failed))
-            self.insert_missing(connection, table, [dataclasses.asdict(request)])
-            if response:
-                self.insert_missing(connection, schema.responses, self.rows(request.project, [response]))
-            self.insert_missing(connection, schema.pairs, self.rows(request.project, pairs, n_votes=0))
-            self.insert_missing(connection, schema.exclusions, self.rows(request.project, exclusions))
-
-    def failures(self, project: str) -> pd.DataFrame:
-        """Return failed requests: columns `prompt_id, purpose, model, error, detail, attempts, at`."""
-        table = schema.requests
-        names = ("prompt_id", "purpose", "model", "error", "detail", "attempts", "at")
-        query = sa.select(*(table.c[name] for name in names))
-        return self.frame(query.where(table.c.project == project, table.c.error != "").order_by(table.c.at))
 
     # Votes
 
@@ -370,6 +338,9 @@ class Store(Database):
 
         tables = (schema.responses, schema.pairs, schema.exclusions, schema.judgements, schema.releases)
         counts = [sa.select(sa.func.count()).where(table.c.project == project).scalar_subquery() for table in tables]
+        counts.append(sa.select(sa.func.count()).where(schema.screens.c.project == project).scalar_subquery())
+        is_out = sa.and_(schema.screens.c.project == project, schema.screens.c.is_out)
+        counts.append(sa.select(sa.func.count()).select_from(schema.screens).where(is_out).scalar_subquery())
         settings = sa.select(schema.projects.c.votes_wanted, schema.projects.c.rules).where(schema.projects.c.name == project)
         newest = [latest(column) for column in (schema.votes.c.seq, schema.requests.c.at, schema.documents.c.created_at)]
         with self.reading() as connection:

@@ -12,11 +12,12 @@ from pipeline import annotate, generate, judge
 from pipeline.adapters.distilabel_engine import Conversation, DistilabelGenerator, DistilabelJudge
 from pipeline.adapters.store import Store
 from pipeline.errors import EndpointError, GenerationError, SourceError
+from pipeline.lane import Patience, Tally
 from pipeline.records import HUMAN, Endpoint, Project, Prompt, Response, prompt_id, response_id
-from pipeline.runner import Tally
 from tests.fakes.model_server import RATED, ModelServer, Reply, failing
 
 SYSTEM = "Antwoord in het Nederlands."
+PATIENCE = Patience(attempts=2, first_wait_s=0.01)
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ def endpoint_of(server: ModelServer, **terms: object) -> Endpoint:
 
 
 def conversation(endpoint: Endpoint) -> Conversation:
-    return Conversation(model=endpoint.model, base_url=endpoint.base_url, timeout_s=5, attempts=2, first_wait_s=0.01)
+    return Conversation(model=endpoint.model, base_url=endpoint.base_url, timeout_s=5)
 
 
 def run(
@@ -64,6 +65,7 @@ def run(
         system_prompt_version="v1",
         make_pairs=annotate.make_pairs,
         limit=limit,
+        patience=PATIENCE,
         on_progress=on_progress,
         should_stop=should_stop,
     )
@@ -210,7 +212,7 @@ def test_a_refused_key_ends_the_run_and_keeps_what_was_saved(store: Store, serve
 def test_a_server_that_only_fails_ends_the_run(store: Store, server: ModelServer) -> None:
     project = project_of(store, *(f"vraag {n}" for n in range(60)))
     server.answer = lambda _: failing(503)
-    with pytest.raises(EndpointError, match="in a row failed; the last one: server_error"):
+    with pytest.raises(EndpointError, match="did not answer in 2 tries; the last one: server_error"):
         run(store, project, endpoint_of(server))
     # Ten in a row, and what three others had under way, each tried twice.
     assert len(server.asked) <= 2 * 13

@@ -12,6 +12,7 @@ from alembic.migration import MigrationContext
 from pipeline.adapters import schema
 from pipeline.adapters.store import Store, open_store
 from pipeline.errors import ProjectError, WorkspaceError
+from pipeline.ports import Made
 from pipeline.records import HUMAN, Choice, DocumentKind, Project, Prompt, Request, Response, Vote, make_pair, response_id
 
 DUTCH = Project(name="dutch", language="Dutch", code="nld", source="sample", revision="r1", order_key="k")
@@ -92,10 +93,10 @@ def test_skips_do_not_count_towards_the_votes_of_a_pair(store: Store):
 
 def test_an_answered_request_is_never_replaced_and_a_failed_one_is(store: Store):
     fill(store)
-    store.save_request(request(text=None, error="timeout"))
+    store.save_made([Made(request=request(text=None, error="timeout"))])
     assert store.failures("dutch")["error"].tolist() == ["timeout"]
-    store.save_request(request())
-    store.save_request(request(text="another", cost_usd=9.0))
+    store.save_made([Made(request=request())])
+    store.save_made([Made(request=request(text="another", cost_usd=9.0))])
     kept = store.request("k1")
     assert kept is not None
     assert (kept.text, kept.cost_usd, kept.parameters) == ("Hallo", 0.25, {"temperature": 0.7})
@@ -119,7 +120,7 @@ def test_the_version_of_a_project_changes_with_each_thing_a_page_shows(store: St
     seen.append(store.version("dutch"))
     store.update_project("dutch", votes_wanted=5)
     seen.append(store.version("dutch"))
-    store.save_request(request())
+    store.save_made([Made(request=request())])
     seen.append(store.version("dutch"))
     assert len(set(seen)) == len(seen)
 
