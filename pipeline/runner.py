@@ -37,6 +37,9 @@ LEASE_S, RENEW_S = 60.0, 10.0
 ASK_ELSEWHERE_S = 1.0
 """How often to look whether another run has answered what it claimed."""
 
+GATHER_S = 0.02
+"""Commits begin at least so long apart: an answer on its own is written at once, many together share one commit."""
+
 LONGEST_WAIT_S = 60.0
 TICK_S = 0.1
 MOST_CLAIMED, MOST_SAVED = 256, 256
@@ -75,7 +78,7 @@ class _Run:
         self.before = {lane.purpose.project: store.counts(lane.purpose.project) for lane in lanes if lane.endpoint.budget_usd}
         self.fatal: Exception | None = None
         self.unsaved: list[tuple[Lane, Item, Answer | Request]] = []
-        self.is_saving = False
+        self.is_saving, self.saves_at = False, 0.0
         self.news = asyncio.Event()
         self.tasks: set[asyncio.Task[None]] = set()
         self.writer = ThreadPoolExecutor(max_workers=1)
@@ -112,6 +115,8 @@ class _Run:
     async def _wait_for_news(self, loop: asyncio.AbstractEventLoop) -> None:
         """Sleep until an answer arrives, something is due, or a tick has passed (a stop makes no noise)."""
         times = [at for lane in self.lanes if (at := lane.wakes_at()) is not None]
+        if self.unsaved and not self.is_saving:
+            times.append(self.saves_at)
         now = loop.time()
         soonest = min((at for at in times if at > now), default=now + TICK_S)
         alarm = loop.call_later(min(TICK_S, soonest - now), self.news.set)
@@ -160,8 +165,8 @@ class _Run:
             if lane.wants_claims:
                 lane.is_claiming = True
                 self._begin(self._claim(lane))
-        if self.unsaved and not self.is_saving:
-            self.is_saving = True
+        if self.unsaved and not self.is_saving and now >= self.saves_at:
+            self.is_saving, self.saves_at = True, now + GATHER_S
             self._begin(self._save())
 
     def _begin(self, work: Coroutine[None, None, None]) -> None:
