@@ -12,11 +12,11 @@ from pathlib import Path
 import streamlit as st
 
 from dashboard import services, tables, widgets
-from pipeline import generate, jobs, languages
+from pipeline import estimates, generate, jobs, languages
 from pipeline.adapters.endpoints import PRESETS
 from pipeline.errors import EndpointError, PipelineError
 from pipeline.records import DocumentKind, Endpoint, Job, JobState, Project
-from pipeline.runner import check_terms
+from pipeline.terms import check_terms
 
 OTHER = "Another address"
 POLL_S = 1.0
@@ -244,23 +244,23 @@ def offer_start(project: Project, endpoint: Endpoint, system_prompt: str) -> Non
     )
     chosen = missing[: int(limit)] if limit else missing
     answers = services.responses(project.name)
-    told = generate.estimate(chosen, system_prompt, endpoint, measured=answers[answers["source"] == endpoint.model])
+    told = estimates.estimate_answers(chosen, system_prompt, endpoint, measured=answers[answers["source"] == endpoint.model])
     _show_estimate(told)
-    if not st.button(f"Start: ask for {told.prompts:,} answers", type="primary", key="generate-start"):
+    if not st.button(f"Start: ask for {told.requests:,} answers", type="primary", key="generate-start"):
         return
     try:
         opened.store.save_document(project.name, DocumentKind.SYSTEM_PROMPT, system_prompt)
-        opened.start_generation(project.name, endpoint, limit=int(limit) if limit else None)
+        opened.start("generate", project.name, endpoint, limit=int(limit) if limit else None)
     except PipelineError as error:
         widgets.error_box(error)
         return
     st.rerun()
 
 
-def _show_estimate(told: generate.Estimate) -> None:
+def _show_estimate(told: estimates.Estimate) -> None:
     price = "no price given" if told.cost_usd is None else f"${told.cost_usd[0]:,.2f} to ${told.cost_usd[1]:,.2f}"
     numbers = {
-        "Prompts without an answer": f"{told.prompts:,}",
+        "Prompts without an answer": f"{told.requests:,}",
         "Tokens": f"{sum((told.tokens_in[0], told.tokens_out[0])):,} to {sum((told.tokens_in[1], told.tokens_out[1])):,}",
         "Price": price,
         "Time": f"{duration(told.seconds[0])} to {duration(told.seconds[1])}",

@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from pipeline.errors import SourceError
+from pipeline.estimates import TOKENS_AROUND, rough_tokens
 from pipeline.lane import Lane, Patience, Purpose, Question, Tally
 from pipeline.ports import Generator, Made, ResponseStore
 from pipeline.records import (
@@ -29,24 +30,11 @@ from pipeline.records import (
     response_id,
 )
 from pipeline.runner import run
-from pipeline.terms import price
 
 Row = dict[Hashable, Any]
 
-MAX_NEW_TOKENS = 1024
-"""The longest answer asked for; a longer one comes back cut, with the finish reason `length`."""
-
 PAGE = 200
 """So many prompts are in memory at a time, whatever the size of the project."""
-
-BYTES_PER_TOKEN = (5.0, 2.0)
-"""How many bytes of UTF-8 make one token: at best, and at worst, over tokenizers and scripts."""
-
-TOKENS_AROUND = 12
-"""Tokens that a chat template adds to a request."""
-
-SHORT_ANSWER_TOKENS = 60
-SECONDS_PER_ANSWER = (1.0, 20.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,17 +55,6 @@ class GenerationReport:
     ended_early: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Estimate:
-    """What answering `prompts` prompts will take, from low to high; prices are None where they are not known."""
-
-    prompts: int
-    tokens_in: tuple[int, int]
-    tokens_out: tuple[int, int]
-    seconds: tuple[float, float]
-    cost_usd: tuple[float, float] | None
-
-
 MakePairs = Callable[[Iterable[Prompt], Iterable[Response]], tuple[list[Pair], list[Exclusion]]]
 """`annotate.make_pairs`, handed in because stages do not import each other."""
 
@@ -92,11 +69,14 @@ def generate(
     system_prompt_version: str = "",
     make_pairs: MakePairs,
     limit: int | None = None,
+    among: Sequence[str] = (),
     patience: Patience | None = None,
     on_progress: Callable[[Tally], None] = lambda _: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> GenerationReport:
     """Ask the model for each answer it has not given yet, and store each with its pair as it arrives.
+
+    With `among`, each prompt is drawn for one of these models with the project's seed, and this one is asked for its own.
 
     Raises:
         GenerationError: The terms of the endpoint make no sense, such as a budget without prices.
@@ -105,6 +85,7 @@ def generate(
     """
     missing = store.prompt_ids_without(project.name, generator.model)
     before = int(store.counts(project.name)["prompts"]) - len(missing)
+    missing = [one for one in missing if not among or draw_model(one, among, seed=project.seed) == generator.model]
     lane = generation_lane(
         store,
         generator,
@@ -142,7 +123,7 @@ def generation_lane(
             system_prompt_version=system_prompt_version,
         ),
         endpoint=endpoint,
-        questions=_questions(store, generator, project.name, prompt_ids, system_prompt, make_pairs),
+        questions=_questions(store, generator, project.name, prompt_ids, system_prompt, make_pairs, endpoint.max_tokens),
         total=len(prompt_ids),
         close=generator.close,
         on_progress=on_progress,
@@ -156,6 +137,7 @@ def _questions(
     prompt_ids: Sequence[str],
     system_prompt: str,
     make_pairs: MakePairs,
+    max_tokens: int,
 ) -> Iterator[Question]:
     """A question for each prompt, in order; a page of texts is in memory at a time."""
     for start in range(0, len(prompt_ids), PAGE):
@@ -165,8 +147,50 @@ def _questions(
                 prompt_id=prompt.id,
                 ask=partial(generator.answer, system_prompt, prompt.text),
                 make=partial(_make, prompt, people, make_pairs),
-                rough_tokens=(rough_tokens(system_prompt + prompt.text)[1] + TOKENS_AROUND, MAX_NEW_TOKENS),
+                rough_tokens=(rough_tokens(system_prompt + prompt.text)[1] + TOKENS_AROUND, max_tokens),
             )
+
+
+def draw_model(prompt_id: str, models: Sequence[str], *, seed: int) -> str:
+    """Return which of several models a prompt is for: drawn evenly, and the same for the same seed in whatever order."""
+    names = sorted(set(models))
+    return names[int(content_id("model", str(seed), prompt_id), 16) % len(names)]
+
+
+def preview(
+    store: ResponseStore,
+    generator: Generator,
+    project: Project,
+    endpoint: Endpoint,
+    *,
+    system_prompt: str,
+    system_prompt_version: str = "",
+    count: int = 3,
+) -> list[Request]:
+    """Ask the model for a few answers and make nothing of them yet, in the order of the prompts; failures are among them.
+
+    What is paid for is stored: a run with the same text, model and parameters takes these answers without asking again.
+    """
+    asked: dict[str, Request] = {}
+
+    def keep(question: Question, request: Request) -> Made:
+        asked[question.prompt_id] = request
+        return Made(request=request)
+
+    prompt_ids = store.prompt_ids_without(project.name, generator.model)[:count]
+    lane = generation_lane(
+        store,
+        generator,
+        project,
+        endpoint,
+        prompt_ids,
+        system_prompt=system_prompt,
+        system_prompt_version=system_prompt_version,
+        make_pairs=lambda _prompts, _responses: ([], []),
+    )
+    kept = [replace(one, make=partial(keep, one)) for one in lane.questions]
+    run(store, [replace(lane, purpose=replace(lane.purpose, name="preview"), questions=kept)])
+    return [asked[prompt_id] for prompt_id in prompt_ids if prompt_id in asked]
 
 
 def _make(prompt: Prompt, people: Sequence[Response], make_pairs: MakePairs, request: Request) -> Made:
@@ -235,47 +259,6 @@ def by_model(responses: pd.DataFrame) -> pd.DataFrame:
         cost_usd=("cost_usd", lambda costs: costs.sum(min_count=1)),
     )
     return told.rename_axis("model").reset_index().sort_values("answers", ascending=False, kind="stable", ignore_index=True)
-
-
-def rough_tokens(text: str) -> tuple[int, int]:
-    """Return how many tokens a text may be, at least and at most; a rule of thumb, for no tokenizer is at hand."""
-    size = len(text.encode("utf-8", "surrogatepass"))
-    return round(size / BYTES_PER_TOKEN[0]), round(size / BYTES_PER_TOKEN[1])
-
-
-def estimate(
-    prompts: Sequence[Prompt],
-    system_prompt: str,
-    endpoint: Endpoint,
-    *,
-    measured: pd.DataFrame | None = None,
-) -> Estimate:
-    """Return what answering the prompts will take, before anything is spent.
-
-    Args:
-        prompts: The prompts that have no answer yet.
-        system_prompt: The text sent with each of them.
-        endpoint: Its prices and how many requests it takes at once.
-        measured: Answers this model gave before (columns `tokens_out`, `seconds`), if any: then the answers'
-            length and time are taken from them instead of from a rule of thumb.
-    """
-    sizes = [rough_tokens(system_prompt + prompt.text) for prompt in prompts]
-    around = TOKENS_AROUND * len(prompts)
-    tokens_in = (sum(low for low, _ in sizes) + around, sum(high for _, high in sizes) + around)
-    written, seconds = (SHORT_ANSWER_TOKENS, MAX_NEW_TOKENS), SECONDS_PER_ANSWER
-    if measured is not None and (counted := measured[measured["tokens_out"] > 0]).shape[0] >= 10:
-        written = (round(0.8 * counted["tokens_out"].mean()), round(1.2 * counted["tokens_out"].mean()))
-        seconds = (0.8 * counted["seconds"].mean(), 1.2 * counted["seconds"].mean())
-    tokens_out = (written[0] * len(prompts), written[1] * len(prompts))
-    rounds = max(1.0, len(prompts) / endpoint.concurrency) if prompts else 0.0
-    low, high = (price(endpoint, tokens_in[end], tokens_out[end]) for end in (0, 1))
-    return Estimate(
-        prompts=len(prompts),
-        tokens_in=tokens_in,
-        tokens_out=tokens_out,
-        seconds=(seconds[0] * rounds, seconds[1] * rounds),
-        cost_usd=None if low is None or high is None else (low, high),
-    )
 
 
 def read_responses(path: Path, prompts: pd.DataFrame) -> tuple[list[Response], list[Exclusion]]:

@@ -10,10 +10,16 @@ from functools import partial
 
 import pandas as pd
 
+from pipeline.families import are_related
 from pipeline.lane import Lane, Patience, Purpose, Question, Tally
-from pipeline.ports import FailureReason, Judge, JudgementStore, Made, Rating
-from pipeline.records import Choice, Endpoint, Judgement, Project, Request
+from pipeline.ports import FailureReason, Judge, JudgementStore, Made, Verdict
+from pipeline.records import HUMAN, Choice, Endpoint, Judgement, Project, Request
 from pipeline.runner import run
+from pipeline.shares import share_interval
+
+RATING, CHOICE = "rating", "choice"
+STYLES = (RATING, CHOICE)
+"""How a judge is asked: to rate each response from 1 to 5, or to choose the better one."""
 
 PAGE = 200
 """So many pairs are in memory at a time, whatever the size of the project."""
@@ -64,7 +70,7 @@ def judge(
         BackendError: The store cannot take more. What was saved before stays saved.
     """
     given = store.judgements(project.name)
-    given = given[given["judge"] == model.model]
+    given = given[given["judge"] == model.name]
     known = set(zip(given["pair_id"], given["shown_first"], strict=True))
     seats_given = given["pair_id"].value_counts()
     left = [pair_id for pair_id in store.pair_ids(project.name) if seats_given.get(pair_id, 0) < 2][:limit]
@@ -142,11 +148,11 @@ def _make(model: Judge, seating: _Seating, request: Request) -> Made:
     """What follows from a request: the judgement its verdict holds, or why there is none."""
     if request.error:
         return Made(request=request)
-    ratings = model.read(request.text or "")
-    if ratings is None:
-        detail = "The verdict does not hold two ratings from 1 to 5."
+    verdict = model.read(request.text or "")
+    if verdict is None:
+        detail = "The verdict holds neither two ratings from 1 to 5 nor one clear choice."
         return Made(request=replace(request, error=str(FailureReason.UNREADABLE), detail=detail))
-    return Made(request=request, judgements=(_judgement(seating, model.model, ratings),))
+    return Made(request=request, judgements=(_judgement(seating, model.name, verdict),))
 
 
 def report(tally: Tally, *, before: int = 0) -> JudgeReport:
@@ -178,19 +184,28 @@ def _seatings(
         )
 
 
-def _judgement(seating: _Seating, judge_model: str, ratings: tuple[Rating, Rating]) -> Judgement:
+def _judgement(seating: _Seating, judge_name: str, verdict: Verdict) -> Judgement:
     """The verdict in terms of the pair's canonical order."""
-    first, second = ratings if seating.is_canonical else (ratings[1], ratings[0])
-    better = Choice.FIRST if first.value > second.value else Choice.SECOND
-    choice = Choice.TIE if first.value == second.value else better
+    turned = {Choice.FIRST: Choice.SECOND, Choice.SECOND: Choice.FIRST}
+    choice, rationales = verdict.choice, verdict.rationales
+    ratings: tuple[float | None, float | None] = verdict.ratings or (None, None)
+    if not seating.is_canonical:
+        choice, ratings = turned.get(choice, choice), (ratings[1], ratings[0])
+    if len(rationales) == 2:
+        one, other = rationales if seating.is_canonical else (rationales[1], rationales[0])
+        rationale = f"First response: {one}\nSecond response: {other}"
+    else:
+        # It speaks of the responses as it saw them.
+        shown = "" if seating.is_canonical else "(Response A is the second, response B the first.)\n"
+        rationale = shown + "\n".join(rationales)
     return Judgement(
         pair_id=seating.pair_id,
-        judge=judge_model,
+        judge=judge_name,
         shown_first=seating.shown_first,
         choice=choice,
-        rating_first=first.value,
-        rating_second=second.value,
-        rationale=f"First response: {first.rationale}\nSecond response: {second.rationale}",
+        rating_first=ratings[0],
+        rating_second=ratings[1],
+        rationale=rationale,
     )
 
 
@@ -210,3 +225,60 @@ def verdicts(judgements: pd.DataFrame) -> pd.DataFrame:
     is_flip = ~agrees & (both["first"] != Choice.TIE) & (both["last"] != Choice.TIE)
     choice = both["first"].where(agrees, str(Choice.TIE))
     return both[["pair_id", "judge"]].assign(choice=choice, is_flip=is_flip).reset_index(drop=True)
+
+
+def by_judge(verdicts_given: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
+    """Return how each judge judged.
+
+    Args:
+        verdicts_given: As `verdicts` returns them.
+        pairs: Columns `pair_id, first, second, first_source, second_source`.
+
+    Returns:
+        Columns `judge, pairs, flips, flip_share, flip_low, flip_high` (95 %), `ties, human_preferred` (of `against_human`
+        pairs decided between a person and a model), `longer_preferred` (of `decided`), and `relatives`: the models of the
+        judge's own family among those it judged, in one text; empty where there is none.
+    """
+    rows = verdicts_given.merge(pairs, on="pair_id", how="inner")
+    return pd.DataFrame(
+        [_judge_row(str(name), group) for name, group in rows.groupby("judge", sort=True)],
+        columns=[
+            "judge",
+            "pairs",
+            "flips",
+            "flip_share",
+            "flip_low",
+            "flip_high",
+            "ties",
+            "human_preferred",
+            "against_human",
+            "longer_preferred",
+            "decided",
+            "relatives",
+        ],
+    )
+
+
+def _judge_row(name: str, judged: pd.DataFrame) -> dict[str, object]:
+    flips = int(judged["is_flip"].sum())
+    decided = judged[judged["choice"].isin([Choice.FIRST, Choice.SECOND])]
+    is_first = decided["choice"] == Choice.FIRST
+    chosen = decided["first_source"].where(is_first, decided["second_source"])
+    with_human = (decided["first_source"] == HUMAN) != (decided["second_source"] == HUMAN)
+    longer_first = decided["first"].str.len() > decided["second"].str.len()
+    sources = set(judged["first_source"]) | set(judged["second_source"])
+    low, high = share_interval(flips, len(judged))
+    return {
+        "judge": name,
+        "pairs": len(judged),
+        "flips": flips,
+        "flip_share": flips / len(judged),
+        "flip_low": low,
+        "flip_high": high,
+        "ties": int((judged["choice"] == Choice.TIE).sum()),
+        "human_preferred": int((chosen[with_human] == HUMAN).sum()),
+        "against_human": int(with_human.sum()),
+        "longer_preferred": int((longer_first == is_first).sum()),
+        "decided": len(decided),
+        "relatives": ", ".join(sorted(source for source in sources - {HUMAN} if are_related(name, source))),
+    }

@@ -11,7 +11,7 @@ from typing import Protocol
 
 import pandas as pd
 
-from pipeline.records import Exclusion, Job, Judgement, Pair, Prompt, Request, Response
+from pipeline.records import Choice, Exclusion, Job, Judgement, Pair, Prompt, Request, Response
 
 
 class FailureReason(StrEnum):
@@ -79,11 +79,15 @@ class Claimed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rating:
-    """A judge's mark for one response, 1 (worst) to 5, and why."""
+class Verdict:
+    """What a judge says of two responses in the order shown: FIRST is the one shown first.
 
-    value: float
-    rationale: str
+    `ratings` are 1 (worst) to 5, where the judge gives any. `rationales` is one for each response, or one for both.
+    """
+
+    choice: Choice
+    ratings: tuple[float, float] | None = None
+    rationales: tuple[str, ...] = ()
 
 
 class Generator(Protocol):
@@ -108,7 +112,11 @@ class Generator(Protocol):
 
 
 class Judge(Protocol):
-    """A model that rates two responses to one prompt, in the order given."""
+    """A model that rates two responses to one prompt, or chooses one, in the order given."""
+
+    @property
+    def name(self) -> str:
+        """What its judgements stand under: the model, and how it was asked where that is not by rating."""
 
     @property
     def model(self) -> str:
@@ -124,8 +132,8 @@ class Judge(Protocol):
     async def rate(self, prompt: str, texts: tuple[str, str]) -> Answer:
         """Ask once; return the verdict in the model's own words. Raises EndpointError when no call can succeed."""
 
-    def read(self, verdict: str) -> tuple[Rating, Rating] | None:
-        """Return the two ratings a verdict holds, None when it holds no two."""
+    def read(self, verdict: str) -> Verdict | None:
+        """Return what a verdict in a model's own words says, None when that is not clear."""
 
     async def close(self) -> None:
         """Give back connections."""

@@ -18,19 +18,33 @@ def check_terms(endpoint: Endpoint) -> None:
     """Refuse terms that make no sense.
 
     Raises:
-        GenerationError: A budget without both prices, a number that is negative, infinite or not a number, or an
-            address that holds a password.
+        GenerationError: A model's name with spaces, a budget without both prices, a price that is not above zero, a number
+            that is negative, infinite or not a number, or an address that holds a password.
     """
+    if not endpoint.model.strip() or any(char.isspace() for char in endpoint.model):
+        raise GenerationError(
+            "The model's name is empty or holds a space, so no server will know it.",
+            hint="Copy the name exactly as the server lists it, for example meta-llama/Llama-3.1-8B-Instruct.",
+        )
     if urlsplit(endpoint.base_url).password or urlsplit(endpoint.base_url).username:
         raise GenerationError(
             "The address holds a name or password, which would be written down with the run.",
             hint="Leave it out of the address; put the key in an environment variable and name that with --api-key-env.",
         )
-    amounts = (endpoint.budget_usd, endpoint.price_in, endpoint.price_out)
-    if endpoint.concurrency < 1 or any(amount is not None and not 0 <= amount < math.inf for amount in amounts):
+    if any(amount is not None and not 0 < amount < math.inf for amount in (endpoint.price_in, endpoint.price_out)):
         raise GenerationError(
-            "A budget, a price or the number of requests at once makes no sense.",
-            hint="Give amounts in US dollars from 0 up, and at least one request at once.",
+            "A price is zero or below, or is no number.",
+            hint="Give US dollars for a million tokens, above zero; leave the prices out where the model costs nothing.",
+        )
+    if endpoint.max_tokens < 1 or (endpoint.temperature is not None and not 0 <= endpoint.temperature <= 2):
+        raise GenerationError(
+            "The longest answer or the temperature makes no sense.",
+            hint="Give at least one token, and a temperature from 0 to 2 or none for the server's own.",
+        )
+    if endpoint.concurrency < 1 or (endpoint.budget_usd is not None and not 0 <= endpoint.budget_usd < math.inf):
+        raise GenerationError(
+            "The budget or the number of requests at once makes no sense.",
+            hint="Give a budget in US dollars from 0 up, and at least one request at once.",
         )
     if endpoint.budget_usd is not None and price(endpoint, 0, 0) is None:
         raise GenerationError(

@@ -19,8 +19,8 @@ from typing import Any, TypeAlias
 
 from pipeline.adapters.chat_client import AddressError, BrokenError, MalformedError, RefusedError, UnreachableError
 from pipeline.errors import EndpointError
-from pipeline.ports import Answer, FailureReason, Rating
-from pipeline.records import content_id
+from pipeline.ports import Answer, FailureReason, Verdict
+from pipeline.records import Choice, content_id
 
 NO_KEY = "none"
 """Sent where no key is given: the client insists on one, local servers do not read it."""
@@ -231,6 +231,7 @@ class DistilabelJudge:
             self._task = UltraFeedback(name="judge", aspect="overall-rating", llm=conversation.llm)
             self._task.load()
         self.model, self.parameters = conversation.model, conversation.parameters
+        self.name = conversation.model
 
     def _messages(self, prompt: str, texts: tuple[str, str]) -> Messages:
         messages: Messages = self._task.format_input({"instruction": prompt, "generations": list(texts)})
@@ -244,21 +245,23 @@ class DistilabelJudge:
         """Ask once; return the verdict in the model's own words."""
         return await self._conversation.ask(self._messages(prompt, texts))
 
-    def read(self, verdict: str) -> tuple[Rating, Rating] | None:
+    def read(self, verdict: str) -> Verdict | None:
         """Return the two ratings a verdict holds, None when it holds no two from 1 to 5."""
         try:
             parsed = self._task.format_output(verdict, {"generations": ["", ""]})
         except IndexError:
             # distilabel 1.5.3 takes for granted that a rating holds a number.
             return None
-        rated = [
-            Rating(value=float(value), rationale=(why or "").strip())
-            for value, why in zip(parsed["ratings"], parsed["rationales"], strict=True)
-            if value is not None
-        ]
-        if len(rated) != 2 or not all(1 <= rating.value <= 5 for rating in rated):
+        ratings = [float(value) for value in parsed["ratings"] if value is not None]
+        if len(ratings) != 2 or not all(1 <= rating <= 5 for rating in ratings):
             return None
-        return rated[0], rated[1]
+        one, other = ratings
+        better = Choice.FIRST if one > other else Choice.SECOND
+        return Verdict(
+            choice=Choice.TIE if one == other else better,
+            ratings=(one, other),
+            rationales=tuple((why or "").strip() for why in parsed["rationales"]),
+        )
 
     async def close(self) -> None:
         """Close the connections."""

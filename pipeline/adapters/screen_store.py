@@ -24,6 +24,11 @@ class ScreenStore:
         """Add screens of responses that have none yet; return how many were new."""
         return self._store.add(schema.screens, project, screens)
 
+    def ids(self, project: str) -> set[str]:
+        """Return the ids of the responses that are screened."""
+        table = schema.screens
+        return set(self._store.frame(sa.select(table.c.response_id).where(table.c.project == project))["response_id"])
+
     def all(self, project: str) -> pd.DataFrame:
         """Return columns `response_id, source, prompt_id, text, reason, detail, language, is_out`, in order of response id."""
         screen, response = schema.screens, schema.responses

@@ -107,7 +107,7 @@ def test_an_answer_bought_for_one_project_is_used_in_another(store: Store, serve
 def test_a_failed_prompt_is_counted_listed_and_asked_again_by_the_next_run(store: Store, server: ModelServer) -> None:
     project = project_of(store, "een", "twee")
     server.replies["twee"] = [Reply(text="", tokens=(10, 0))]
-    priced = endpoint_of(server, price_in=1_000_000.0, price_out=0.0)
+    priced = endpoint_of(server, price_in=1_000_000.0, price_out=0.001)
     first = run(store, project, priced)
     assert (first.stored, first.failed) == (1, {"empty": 1})
     assert list(store.failures("nl")["error"]) == ["empty"]
@@ -175,7 +175,7 @@ def test_the_budget_ends_the_run_before_it_is_passed(store: Store, server: Model
 def test_the_budget_holds_for_a_server_that_counts_no_tokens(store: Store, server: ModelServer) -> None:
     project = project_of(store, *(f"vraag {n}" for n in range(40)))
     server.answer = lambda _: Reply(tokens=None)
-    report = run(store, project, endpoint_of(server, price_in=0.0, price_out=1000.0, budget_usd=3.0, concurrency=1))
+    report = run(store, project, endpoint_of(server, price_in=0.001, price_out=1000.0, budget_usd=3.0, concurrency=1))
     # An uncounted answer is priced at the longest allowed: 1,024 tokens at 0.001 dollars.
     assert report.stored == 2
 
@@ -187,6 +187,11 @@ def test_the_budget_holds_for_a_server_that_counts_no_tokens(store: Store, serve
         {"budget_usd": 5.0, "price_in": 1.0},
         {"budget_usd": -1.0, "price_in": 1.0, "price_out": 1.0},
         {"price_in": float("nan"), "price_out": 1.0},
+        {"price_in": 0.0, "price_out": 1.0},
+        {"price_in": 1.0, "price_out": -1.0},
+        {"model": "two words"},
+        {"temperature": 3.0},
+        {"max_tokens": 0},
         {"concurrency": 0},
     ],
 )
@@ -229,26 +234,12 @@ def test_a_project_with_nothing_missing_asks_nothing(store: Store, server: Model
     assert (report.stored, report.failed) == (0, {})
 
 
-def test_an_estimate_is_a_range_that_holds_the_truth_and_grows_with_the_prompts() -> None:
-    prompts = [Prompt(id=str(n), text="a" * 100) for n in range(100)]
-    endpoint = Endpoint(model="m", base_url="u", concurrency=10, price_in=1.0, price_out=2.0)
-    told = generate.estimate(prompts, "", endpoint)
-    # 100 bytes are 20 to 50 tokens, 12 more are the template's; an answer has 60 to 1,024.
-    assert told.tokens_in == (3_200, 6_200)
-    assert told.tokens_out == (6_000, 102_400)
-    # 3,200 read and 12,000 for written against 6,200 and 204,800, in millionths of a dollar.
-    assert told.cost_usd == pytest.approx((0.0152, 0.2110))
-    # Ten rounds of ten at 1 to 20 seconds.
-    assert told.seconds == pytest.approx((10, 200))
-    assert generate.estimate([], "", endpoint).cost_usd == (0.0, 0.0)
-    assert generate.estimate(prompts, "", Endpoint(model="m", base_url="u")).cost_usd is None
-
-
-def test_an_estimate_uses_what_was_measured() -> None:
-    measured = pd.DataFrame({"tokens_out": [100.0] * 10, "seconds": [2.0] * 10})
-    told = generate.estimate([Prompt(id="1", text="a")], "", Endpoint(model="m", base_url="u"), measured=measured)
-    assert told.tokens_out == (80, 120)
-    assert told.seconds == pytest.approx((1.6, 2.4))
+def test_a_prompt_is_drawn_for_one_model_evenly_and_the_same_with_the_same_seed() -> None:
+    drawn = [generate.draw_model(str(n), ["a", "b", "c"], seed=1) for n in range(3000)]
+    # 1,000 of each are expected; four standard deviations of a binomial (3000, 1/3) are 103.
+    assert all(900 < drawn.count(model) < 1100 for model in "abc")
+    assert drawn == [generate.draw_model(str(n), ["c", "a", "b"], seed=1) for n in range(3000)]
+    assert drawn != [generate.draw_model(str(n), ["a", "b", "c"], seed=2) for n in range(3000)]
 
 
 def write_lines(path: Path, *rows: dict[str, object]) -> Path:
