@@ -312,7 +312,7 @@ class _Run:
         """Say why an endpoint is not waited for any longer, None while it is."""
         throttle, hint = lane.throttle, "Everything saved so far is kept; start again when the server works."
         if answer.wait_s is not None and answer.wait_s > self.patience.outage_s:
-            return EndpointError(f"The server asks to wait {answer.wait_s / 60:.0f} minutes: {answer.detail}", hint=hint)
+            return EndpointError(f"The server asks to wait {_in_words(answer.wait_s)}: {answer.detail}", hint=hint)
         if throttle.answered_at is None and throttle.refusals >= self.patience.attempts:
             return EndpointError(
                 f"The model's server did not answer in {throttle.refusals} tries; the last one: {lane.last_failure}.",
@@ -320,9 +320,9 @@ class _Run:
                 f"{lane.endpoint.concurrency} requests at once, then start again.",
             )
         if throttle.answered_at is not None and now - throttle.answered_at > self.patience.outage_s:
-            silent = (now - throttle.answered_at) / 60
+            silent = _in_words(now - throttle.answered_at)
             return EndpointError(
-                f"The model's server has not answered for {silent:.0f} minutes; the last try: {lane.last_failure}.", hint=hint
+                f"The model's server has not answered for {silent}; the last try: {lane.last_failure}.", hint=hint
             )
         return None
 
@@ -373,3 +373,7 @@ def _signal(answer: Answer) -> Signal:
     if answer.error in (FailureReason.RATE_LIMIT, FailureReason.TIMEOUT):
         return Signal.BUSY
     return Signal.ANSWERED if answer.error in OF_THE_ITEM else Signal.NOTHING
+
+
+def _in_words(seconds: float) -> str:
+    return f"{seconds:.0f} seconds" if seconds < 120 else f"{seconds / 60:.0f} minutes"

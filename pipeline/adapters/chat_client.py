@@ -105,7 +105,7 @@ class ChatClient:
                 if response.status != 200:
                     raise _refused(response, content)
                 return content
-        except (aiohttp.InvalidURL, aiohttp.ClientSSLError) as error:
+        except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError, aiohttp.ClientSSLError) as error:
             raise AddressError(str(error)) from error
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise UnreachableError(str(error)) from error

@@ -25,17 +25,21 @@ RATED = "#### Output for Text 1\nRating: {}\nRationale: Clear.\n\n#### Output fo
 
 @dataclass(frozen=True, kw_only=True)
 class Reply:
-    """One HTTP answer: a chat completion with `text`, or `body` as it stands; after `delay_s`, or a broken connection."""
+    """One HTTP answer: a chat completion with `text`, or `body` as it stands; after `delay_s`, or a broken connection.
+
+    `breaks` ends the connection before the answer, `is_cut` in the middle of it.
+    """
 
     text: str | None = "An answer."
     finish_reason: str | None = "stop"
     tokens: tuple[int, int] | None = (10, 5)
     status: int = 200
-    body: str | None = None
+    body: str | bytes | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     delay_s: float = 0.0
     drip_s: float = 0.0
     breaks: bool = False
+    is_cut: bool = False
 
 
 def failing(status: int, message: str = "no", *, code: str = "", headers: Mapping[str, str] | None = None) -> Reply:
@@ -153,11 +157,16 @@ class ModelServer:
         content = reply.body if reply.body is not None else json.dumps(_completion(body, reply))
         if reply.status == 200 and reply.body is None:
             self.answered[prompt] += 1
+        sent = content.encode() if isinstance(content, str) else content
         response = web.StreamResponse(status=reply.status, headers={"Content-Type": "application/json", **reply.headers})
+        response.content_length = len(sent)
         await response.prepare(request)
-        for piece in content if reply.drip_s else [content]:
-            await response.write(piece.encode())
+        for start in range(len(sent)) if reply.drip_s else [0]:
+            await response.write(sent[start : start + 1] if reply.drip_s else sent[: len(sent) // 2 if reply.is_cut else None])
             await asyncio.sleep(reply.drip_s)
+        if reply.is_cut:
+            assert request.transport is not None
+            request.transport.close()
         await response.write_eof()
         return response
 
