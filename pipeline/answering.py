@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import pandas as pd
@@ -21,11 +21,12 @@ from pipeline.adapters.ledger import Ledger, host_of
 from pipeline.adapters.screen_store import ScreenStore
 from pipeline.adapters.store import Store
 from pipeline.errors import SettingsError
-from pipeline.lane import Tally
+from pipeline.generate import Notice
+from pipeline.lane import Lane, Tally
 from pipeline.languages import language_named
 from pipeline.ports import Judge
 from pipeline.prices import Price
-from pipeline.records import DocumentKind, Endpoint, Job
+from pipeline.records import DocumentKind, Endpoint, Job, Project, Prompt
 from pipeline.settings import Settings
 from pipeline.terms import check_terms
 from pipeline.tongues import code_of
@@ -50,9 +51,12 @@ class Answering:
         *,
         limit: int | None = None,
         among: Sequence[str] = (),
+        judged_by: Endpoint | None = None,
         progress: Progress | None = None,
     ) -> Answer:
         """Write the missing second responses of a project with one model; a job that any page can follow.
+
+        Each answer is screened as it comes, and with `judged_by` rated by that model while others are still written.
 
         With `among`, each prompt is drawn for one of these models with the project's seed, and this model is asked for
         its own prompts only.
@@ -64,7 +68,8 @@ class Answering:
         project = self.store.project(name)
         version, text = self.store.document(name, DocumentKind.SYSTEM_PROMPT)
         self._check_budget(name, endpoint, text)
-        with self._job("generate", name, endpoint, limit, among) as job, self._screening(name):
+        judges = [self._judging_beside(project, judged_by)] if judged_by else []
+        with self._job("generate", name, endpoint, limit, among, judged_by=judged_by) as job:
             report = generate.generate(
                 self.store,
                 distilabel_engine.DistilabelGenerator(self._conversation(endpoint)),
@@ -73,6 +78,8 @@ class Answering:
                 system_prompt=text,
                 system_prompt_version=version,
                 make_pairs=annotate.make_pairs,
+                notice=self._notice(project),
+                beside=judges,
                 limit=limit,
                 among=among,
                 on_progress=_reporting(job, progress),
@@ -81,7 +88,17 @@ class Answering:
             job.message = report.ended_early
         self.ledger.save_price(endpoint)
         self.store.note(name, "generate", model=endpoint.model, stored=report.stored, failed=dict(report.failed))
-        return _report(report) | {"interrupted": job.was_interrupted}
+        judged = [_report(judge.report(lane.tally)) for lane in judges]
+        return _report(report) | ({"judged": judged[0]} if judged else {}) | {"interrupted": job.was_interrupted}
+
+    def _judging_beside(self, project: Project, endpoint: Endpoint) -> Lane:
+        """The judge of a run that generates: it rates what the run makes, one answer after the other."""
+        return judge.judging_lane(self.store, self._judge_of(endpoint, judge.STYLES[0]), project, endpoint)
+
+    def _notice(self, project: Project) -> Notice:
+        """What looks at each answer of a project as it comes."""
+        tongue = self._tongue(project)
+        return lambda response, people, ended: screens.screen(response, people, tongue, finish_reason=ended)
 
     def judge(
         self,
@@ -134,17 +151,17 @@ class Answering:
         return jobs.start(self.store, workspace=self.settings.workspace, project=name, kind=kind, arguments=arguments)
 
     def _job(
-        self, kind: str, name: str, endpoint: Endpoint, limit: int | None, among: Sequence[str] = (), style: str = ""
+        self,
+        kind: str,
+        name: str,
+        endpoint: Endpoint,
+        limit: int | None,
+        among: Sequence[str] = (),
+        style: str = "",
+        judged_by: Endpoint | None = None,
     ) -> AbstractContextManager[jobs.JobRecorder]:
-        return jobs.recording(self.store, project=name, kind=kind, command=_arguments(kind, name, endpoint, limit, among, style))
-
-    @contextmanager
-    def _screening(self, name: str) -> Iterator[None]:
-        """Screen what a run brought, however it ends."""
-        try:
-            yield
-        finally:
-            self.screen(name)
+        command = _arguments(kind, name, endpoint, limit, among, style, judged_by)
+        return jobs.recording(self.store, project=name, kind=kind, command=command)
 
     def _judge_of(self, endpoint: Endpoint, style: str) -> Judge:
         conversation = self._conversation(endpoint)
@@ -169,6 +186,12 @@ class Answering:
             max_new_tokens=endpoint.max_tokens,
             temperature=endpoint.temperature,
         )
+
+    def unanswered(self, name: str, model: str, among: Sequence[str] = ()) -> list[Prompt]:
+        """Return the prompts a run of this model would ask for; with `among`, those drawn for it."""
+        project = self.store.project(name)
+        left = self.store.prompts_without(name, model)
+        return [one for one in left if not among or generate.draw_model(one.id, among, seed=project.seed) == model]
 
     def preview(self, name: str, endpoint: Endpoint, *, count: int = 3) -> list[Answer]:
         """Ask for a few answers to look at before a run: `prompt, answer, error, tokens_out, cost_usd` of each.
@@ -218,16 +241,20 @@ class Answering:
 
         An answer's pairs are set aside where something is noticed, except where people have voted on one already.
         """
-        project = self.store.project(name)
+        tongue = self._tongue(self.store.project(name))
+        known = self.screens.ids(name)
+        noticed = screens.screen_all(self.store.responses(name), known, tongue)
+        return self.screens.add(name, self.screens.unvoted(name, noticed))
+
+    @staticmethod
+    def _tongue(project: Project) -> screens.Tongue:
+        """What the answers of a project should be written in, and how that is told."""
         spoken = language_named(project.language, project.code)
-        tongue = screens.Tongue(
+        return screens.Tongue(
             language=spoken,
             detect=language_detector.detect,
             can_be_detected=code_of(spoken) in language_detector.detectable(),
         )
-        known = self.screens.ids(name)
-        noticed = screens.screen_all(self.store.responses(name), known, tongue)
-        return self.screens.add(name, self.screens.unvoted(name, noticed))
 
     def set_aside(self, name: str, response_ids: Iterable[str], *, is_out: bool) -> int:
         """Set the pairs of these responses aside, or bring them back; return how many changed."""
@@ -254,6 +281,11 @@ class Answering:
             },
             "models": screens.by_model(noticed).to_dict(orient="records"),
         }
+
+    def judges(self, name: str) -> pd.DataFrame:
+        """Return how each judge judged, as `judge.by_judge`."""
+        added_up = judge.verdicts(self.store.judgements(self.store.project(name).name))
+        return judge.by_judge(added_up, self.store.pairs(name))
 
     def spend(self, name: str) -> pd.DataFrame:
         """Return what a project has cost, as `Ledger.spend`."""
@@ -293,7 +325,13 @@ def _reporting(job: jobs.JobRecorder, progress: Progress | None) -> Progress:
 
 
 def _arguments(
-    kind: str, name: str, endpoint: Endpoint, limit: int | None, among: Sequence[str] = (), style: str = ""
+    kind: str,
+    name: str,
+    endpoint: Endpoint,
+    limit: int | None,
+    among: Sequence[str] = (),
+    style: str = "",
+    judged_by: Endpoint | None = None,
 ) -> list[str]:
     """Return the command a person would type for this work; it names the key's variable, never the key."""
     options = {
@@ -309,6 +347,14 @@ def _arguments(
         "--limit": limit,
         "--style": style or None,
     }
+    if judged_by:
+        options |= {
+            "--judge-model": judged_by.model,
+            "--judge-base-url": judged_by.base_url,
+            "--judge-api-key-env": judged_by.api_key_env or None,
+            "--judge-price-in": judged_by.price_in,
+            "--judge-price-out": judged_by.price_out,
+        }
     given = [f"{option}={value}" for option, value in options.items() if value is not None]
     given += [f"--among={model}" for model in among]
     return [kind, *given, "--", name]

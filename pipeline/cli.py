@@ -130,6 +130,19 @@ def _endpoint(options: argparse.Namespace) -> Endpoint:
     )
 
 
+def _judge_endpoint(options: argparse.Namespace) -> Endpoint:
+    """The judge beside a generation: at the same address and under the same budget unless told otherwise."""
+    return Endpoint(
+        model=options.judge_model,
+        base_url=options.judge_base_url or options.base_url,
+        api_key_env=options.judge_api_key_env or (options.api_key_env if not options.judge_base_url else "") or "",
+        concurrency=options.concurrency,
+        budget_usd=options.budget,
+        price_in=options.judge_price_in,
+        price_out=options.judge_price_out,
+    )
+
+
 def languages(studio: Studio, options: argparse.Namespace) -> Answer:
     """Rows, contributors and lengths per language."""
     frame = studio.languages(options.source, progress=_progress)
@@ -156,7 +169,14 @@ def generate(studio: Studio, options: argparse.Namespace) -> Answer:
     endpoint = studio.priced(_endpoint(options))
     if options.preview:
         return {"preview": studio.preview(options.project, endpoint, count=options.preview)}
-    return studio.generate(options.project, endpoint, limit=options.limit, among=options.among or (), progress=_run_progress())
+    return studio.generate(
+        options.project,
+        endpoint,
+        limit=options.limit,
+        among=options.among or (),
+        judged_by=studio.priced(_judge_endpoint(options)) if options.judge_model else None,
+        progress=_run_progress(),
+    )
 
 
 def judge(studio: Studio, options: argparse.Namespace) -> Answer:
@@ -261,6 +281,11 @@ def parser() -> argparse.ArgumentParser:
     one = commands.choices["generate"]
     one.add_argument("--among", action="append", metavar="M", help="draw each prompt for one of these models; give each once")
     one.add_argument("--preview", type=_positive, metavar="K", help="ask for K answers, show them, and make no pairs of them yet")
+    one.add_argument("--judge-model", metavar="M", help="let this model rate each answer as it comes")
+    one.add_argument("--judge-base-url", metavar="URL", help="where the judge answers (default: the same address)")
+    one.add_argument("--judge-api-key-env", metavar="VAR", help="name of the variable that holds the judge's key")
+    one.add_argument("--judge-price-in", type=float, metavar="USD", help="price of a million tokens the judge reads")
+    one.add_argument("--judge-price-out", type=float, metavar="USD", help="price of a million tokens the judge writes")
     one = commands.choices["judge"]
     one.add_argument("--style", choices=STYLES, default=STYLES[0], help="rate both answers from 1 to 5, or choose the better one")
     one = add("screens", screens)

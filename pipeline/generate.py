@@ -26,6 +26,7 @@ from pipeline.records import (
     Prompt,
     Request,
     Response,
+    Screen,
     content_id,
     response_id,
 )
@@ -58,6 +59,9 @@ class GenerationReport:
 MakePairs = Callable[[Iterable[Prompt], Iterable[Response]], tuple[list[Pair], list[Exclusion]]]
 """`annotate.make_pairs`, handed in because stages do not import each other."""
 
+Notice = Callable[[Response, Sequence[str], str], Screen]
+"""Looks at a response, what people wrote to the same prompt, and how the answer ended; `screens.screen`, handed in."""
+
 
 def generate(
     store: ResponseStore,
@@ -68,6 +72,8 @@ def generate(
     system_prompt: str,
     system_prompt_version: str = "",
     make_pairs: MakePairs,
+    notice: Notice | None = None,
+    beside: Sequence[Lane] = (),
     limit: int | None = None,
     among: Sequence[str] = (),
     patience: Patience | None = None,
@@ -77,6 +83,7 @@ def generate(
     """Ask the model for each answer it has not given yet, and store each with its pair as it arrives.
 
     With `among`, each prompt is drawn for one of these models with the project's seed, and this one is asked for its own.
+    Lanes `beside` go on from each answer as it comes, such as those of judges.
 
     Raises:
         GenerationError: The terms of the endpoint make no sense, such as a budget without prices.
@@ -95,9 +102,10 @@ def generate(
         system_prompt=system_prompt,
         system_prompt_version=system_prompt_version,
         make_pairs=make_pairs,
+        notice=notice,
         on_progress=on_progress,
     )
-    run(store, [lane], patience=patience, should_stop=should_stop)
+    run(store, [lane, *beside], patience=patience, should_stop=should_stop)
     return report(lane.tally, before=before)
 
 
@@ -111,6 +119,7 @@ def generation_lane(
     system_prompt: str,
     system_prompt_version: str = "",
     make_pairs: MakePairs,
+    notice: Notice | None = None,
     on_progress: Callable[[Tally], None] = lambda _: None,
 ) -> Lane:
     """Return the questions that ask for an answer to each of these prompts; texts are read as they are needed."""
@@ -123,7 +132,9 @@ def generation_lane(
             system_prompt_version=system_prompt_version,
         ),
         endpoint=endpoint,
-        questions=_questions(store, generator, project.name, prompt_ids, system_prompt, make_pairs, endpoint.max_tokens),
+        questions=_questions(
+            store, generator, project.name, prompt_ids, system_prompt, partial(_make, make_pairs, notice), endpoint.max_tokens
+        ),
         total=len(prompt_ids),
         close=generator.close,
         on_progress=on_progress,
@@ -136,7 +147,7 @@ def _questions(
     project: str,
     prompt_ids: Sequence[str],
     system_prompt: str,
-    make_pairs: MakePairs,
+    make: Callable[[Prompt, Sequence[Response], Request], Made],
     max_tokens: int,
 ) -> Iterator[Question]:
     """A question for each prompt, in order; a page of texts is in memory at a time."""
@@ -146,7 +157,7 @@ def _questions(
                 key=generator.request_key(system_prompt, prompt.text),
                 prompt_id=prompt.id,
                 ask=partial(generator.answer, system_prompt, prompt.text),
-                make=partial(_make, prompt, people, make_pairs),
+                make=partial(make, prompt, people),
                 rough_tokens=(rough_tokens(system_prompt + prompt.text)[1] + TOKENS_AROUND, max_tokens),
             )
 
@@ -193,7 +204,7 @@ def preview(
     return [asked[prompt_id] for prompt_id in prompt_ids if prompt_id in asked]
 
 
-def _make(prompt: Prompt, people: Sequence[Response], make_pairs: MakePairs, request: Request) -> Made:
+def _make(make_pairs: MakePairs, notice: Notice | None, prompt: Prompt, people: Sequence[Response], request: Request) -> Made:
     """What follows from a request: the response, its pairs with what people wrote, or why there is none."""
     if request.error:
         return Made(request=request)
@@ -205,6 +216,7 @@ def _make(prompt: Prompt, people: Sequence[Response], make_pairs: MakePairs, req
         responses=(response,),
         pairs=tuple(pairs),
         exclusions=tuple(exclusions),
+        screens=(notice(response, [one.text for one in people], request.finish_reason),) if notice else (),
         prompt=prompt.text,
         texts={one.id: one.text for one in (*people, response)},
     )

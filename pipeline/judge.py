@@ -121,7 +121,9 @@ def _questions(
 
 
 def _of_made(model: Judge, made: Made) -> list[Question]:
-    """Both orders of each pair that an answer has just made."""
+    """Both orders of each pair that an answer has just made; none where the answer was set aside."""
+    if any(screen.is_out for screen in made.screens):
+        return []
     return [
         _question(model, seating)
         for pair in made.pairs

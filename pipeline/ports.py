@@ -11,7 +11,7 @@ from typing import Protocol
 
 import pandas as pd
 
-from pipeline.records import Choice, Exclusion, Job, Judgement, Pair, Prompt, Request, Response
+from pipeline.records import Choice, Exclusion, Job, Judgement, Pair, Prompt, Request, Response, Screen
 
 
 class FailureReason(StrEnum):
@@ -63,6 +63,7 @@ class Made:
     pairs: tuple[Pair, ...] = ()
     exclusions: tuple[Exclusion, ...] = ()
     judgements: tuple[Judgement, ...] = ()
+    screens: tuple[Screen, ...] = ()
     prompt: str = ""
     texts: Mapping[str, str] = field(default_factory=dict)
 

@@ -71,6 +71,7 @@ class RequestStore(Database):
             self.insert_missing(connection, schema.pairs, _rows(made, "pairs", n_votes=0))
             self.insert_missing(connection, schema.exclusions, _rows(made, "exclusions"))
             self.insert_missing(connection, schema.judgements, _rows(made, "judgements"))
+            self.insert_missing(connection, schema.screens, _rows(made, "screens"))
             connection.execute(sa.delete(schema.request_claims).where(schema.request_claims.c.key.in_(keys)))
 
     def failures(self, project: str) -> pd.DataFrame:

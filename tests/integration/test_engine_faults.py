@@ -9,8 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from pipeline import annotate, generate, judge
+from pipeline.adapters import schema
 from pipeline.adapters.distilabel_engine import Conversation, DistilabelGenerator, DistilabelJudge
 from pipeline.adapters.store import Store, open_store
 from pipeline.errors import EndpointError
@@ -18,6 +20,7 @@ from pipeline.lane import Patience
 from pipeline.records import Endpoint, Project
 from pipeline.runner import run
 from tests.fakes.model_server import RATED, ModelServer, Reply, failing
+from tests.terminal import studio
 from tests.unit.test_generate import project_of
 
 PATIENCE = Patience(attempts=3, first_wait_s=0.05, outage_s=20)
@@ -260,6 +263,25 @@ def test_an_answer_is_judged_in_both_orders_while_others_are_still_written(store
     assert server.most_under_way <= 6
     kinds = ["<text 1>" in asked.prompt for asked in server.asked]
     assert kinds.index(True) < 30 < len(kinds) - kinds[::-1].index(False)
+
+
+def test_one_command_writes_screens_and_judges_and_is_resumed_without_asking_again(
+    store: Store, server: ModelServer, workspace: Path
+) -> None:
+    project_with(store, 20)
+    long = "Het antwoord op deze vraag is ja, want dat weet iedereen in dit land al heel lang. "
+    server.models = ("tiny", "judge")
+    server.answer = lambda shown: Reply(text=RATED.format(4, 2) if "<text 1>" in shown else long)
+    terms = ("generate", "nl", "--model", "tiny", "--base-url", server.base_url, "--judge-model", "judge")
+    done = studio(workspace, *terms)
+    assert done.code == 0, done.messages
+    assert (done.answer["stored"], done.answer["judged"]["stored"]) == (20, 40)
+    verdicts = store.judgements("nl")
+    assert len(verdicts) == 40
+    assert len(store.frame(sa.select(schema.screens.c.response_id))) == 20
+    again = studio(workspace, *terms)
+    assert (again.answer["stored"], again.answer["already_stored"]) == (0, 20)
+    assert len(server.asked) == 60
 
 
 def test_two_runs_at_once_share_the_work_instead_of_doubling_it(store: Store, server: ModelServer, workspace: Path) -> None:

@@ -62,7 +62,7 @@ def test_a_run_killed_at_twenty_random_moments_loses_nothing_and_repeats_at_most
         asked_before = len(server.asked)
         process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         wait_until(lambda known=asked_before: len(server.asked) > known)
-        time.sleep(draw.uniform(0, 0.8))
+        time.sleep(draw.uniform(0, 0.4))
         process.kill()
         process.wait()
         wait_until(lambda: server.under_way == 0)
@@ -70,7 +70,8 @@ def test_a_run_killed_at_twenty_random_moments_loses_nothing_and_repeats_at_most
         time.sleep(0.3)
         assert len(server.asked) == asked, "something goes on asking after the run is dead"
         now = set(store.pairs("nl")["prompt"])
-        assert now >= saved
+        assert saved <= now, "an answer that was saved is gone"
+        assert len(now) < 1200, "the run was over before it could be killed"
         saved = now
         paid = {prompt: server.answered[prompt] for prompt in saved}
         # A dead worker's job must not keep the next run from starting.
