@@ -163,6 +163,26 @@ def _responses(url: str, project: str, version: str) -> pd.DataFrame:  # noqa: A
     return studio().store.responses(project)
 
 
+def screened(project: str) -> pd.DataFrame:
+    """Return what was noticed about the answers, as `ScreenStore.all`."""
+    return _screened(studio().store.url, project, studio().store.version(project))
+
+
+@st.cache_resource(show_spinner=False, max_entries=8)
+def _screened(url: str, project: str, version: str) -> pd.DataFrame:  # noqa: ARG001 - part of the cache's key
+    return studio().screens.all(project)
+
+
+def judges(project: str) -> pd.DataFrame:
+    """Return how each judge judged, as `judge.by_judge`."""
+    return _judges(studio().store.url, project, studio().store.version(project))
+
+
+@st.cache_resource(show_spinner=False, max_entries=8)
+def _judges(url: str, project: str, version: str) -> pd.DataFrame:  # noqa: ARG001 - part of the cache's key
+    return studio().judges(project)
+
+
 @st.cache_data(show_spinner=False, ttl=10)
 def local_servers() -> list[endpoints.LocalServer]:
     """Return the model servers that answer on this machine, looked for every ten seconds at most."""

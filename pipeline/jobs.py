@@ -179,6 +179,24 @@ def pace(job: Job, *, now: datetime) -> Pace:
     return Pace(done_share=min(1.0, share), per_minute=60 * per_second, seconds_left=max(0, job.total - job.done) / per_second)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PerThousand:
+    """What 1,000 answers of a run took: seconds, and US dollars where a price was known."""
+
+    seconds: float
+    cost_usd: float | None
+
+
+def per_thousand(job: Job) -> PerThousand | None:
+    """Return what 1,000 answers of an ended job took, None where it has not ended or brought none."""
+    brought = job.done - sum(job.failed.values())
+    if not job.ended_at or brought <= 0:
+        return None
+    seconds = (datetime.fromisoformat(job.ended_at) - datetime.fromisoformat(job.started_at)).total_seconds()
+    share = 1000 / brought
+    return PerThousand(seconds=share * seconds, cost_usd=None if job.cost_usd is None else share * job.cost_usd)
+
+
 def stop(store: JobStore, job: Job, *, grace_s: float | None = None) -> Job:
     """Ask a job to stop: it takes no new work and saves what is under way.
 
