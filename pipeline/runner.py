@@ -7,13 +7,14 @@ was under way.
 """
 
 import asyncio
+import dataclasses
 import logging
 import random
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from pipeline.errors import EndpointError, PipelineError
+from pipeline.errors import BackendError, EndpointError, PipelineError
 from pipeline.lane import Item, Lane, Patience, Question, Tally
 from pipeline.owners import is_dead, new_owner
 from pipeline.ports import Answer, Claimed, FailureReason, Made, RequestStore
@@ -345,8 +346,21 @@ class _Run:
 
     def _commit(self, batch: list[tuple[Lane, Item, Answer | Request]]) -> list[Made]:
         made = [item.question.make(lane.request(item, came)) for lane, item, came in batch]
-        self.store.save_made(made)
+        try:
+            self.store.save_made(made)
+        except BackendError:
+            # A text that the database refuses must not cost the answers that came with it.
+            return [self._commit_alone(one) for one in made]
         return made
+
+    def _commit_alone(self, one: Made) -> Made:
+        try:
+            self.store.save_made([one])
+            return one
+        except BackendError as error:
+            request = dataclasses.replace(one.request, text=None, error=str(FailureReason.MALFORMED), detail=error.message)
+            self.store.save_made([failed := Made(request=request)])
+            return failed
 
     def _follow(self, made: Made) -> None:
         """Hand what was made to the lanes that go on from it."""

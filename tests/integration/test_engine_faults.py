@@ -320,6 +320,18 @@ def test_what_a_dead_run_had_claimed_is_asked_for_and_what_a_living_one_claims_i
     assert 1.5 < time.monotonic() - begun < 10
 
 
+def test_an_answer_the_database_refuses_costs_none_of_those_that_came_with_it(store: Store, server: ModelServer) -> None:
+    project = project_with(store, 40)
+    # As Postgres refuses a text with a zero in it.
+    refuse = "create trigger refuse before insert on responses when new.text = 'Kapot.' begin select raise(abort, 'refused'); end"
+    with store.writing() as connection:
+        connection.execute(sa.text(refuse))
+    server.replies["vraag 7"] = [Reply(text="Kapot.")]
+    report = generated(store, project, server, concurrency=40)
+    assert (report.stored, report.failed) == (39, {"malformed": 1})
+    assert len(store.pairs("nl")) == 39
+
+
 def test_a_failed_answer_that_cost_money_is_counted(store: Store, server: ModelServer) -> None:
     project = project_with(store, 2)
     body = {
