@@ -79,6 +79,13 @@ def _pairs(url: str, project: str, version: str) -> pd.DataFrame:  # noqa: ARG00
     return studio().store.pairs(project)
 
 
+def open_pairs(project: str) -> pd.DataFrame:
+    """Return the pairs that people are asked to vote on: those of which no response is set aside."""
+    known, noticed = pairs(project), screened(project)
+    out = noticed.loc[noticed["is_out"], "response_id"]
+    return known[~(known["first_id"].isin(out) | known["second_id"].isin(out))]
+
+
 def contents(project: str) -> Contents:
     """Return what a release of the project would hold, in every format; its frames are shared and must not be changed."""
     return _contents(studio().store.url, project, studio().store.version(project))

@@ -187,10 +187,14 @@ class PerThousand:
     cost_usd: float | None
 
 
+ENOUGH_TO_TELL = 100
+"""Below so many answers the start of the worker would be most of the time."""
+
+
 def per_thousand(job: Job) -> PerThousand | None:
-    """Return what 1,000 answers of an ended job took, None where it has not ended or brought none."""
+    """Return what 1,000 answers of an ended job took, None where it has not ended or brought too few to tell."""
     brought = job.done - sum(job.failed.values())
-    if not job.ended_at or brought <= 0:
+    if not job.ended_at or brought < ENOUGH_TO_TELL:
         return None
     seconds = (datetime.fromisoformat(job.ended_at) - datetime.fromisoformat(job.started_at)).total_seconds()
     share = 1000 / brought

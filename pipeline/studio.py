@@ -372,6 +372,7 @@ class Studio(Answering):
             chosen_by_source=contents.chosen_by_source,
             agreement=self.agreement(name),
             models=sorted(set(self.store.responses(name)["source"]) - {HUMAN}),
+            judges=[{str(key): value for key, value in row.items()} for row in self.judges(name).to_dict(orient="records")],
             guidelines=self.store.document(name, DocumentKind.GUIDELINES)[1],
             system_prompt=self.store.document(name, DocumentKind.SYSTEM_PROMPT)[1],
         )
