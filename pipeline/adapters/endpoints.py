@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from pipeline.errors import EndpointError
-from pipeline.runner import check_address
+from pipeline.terms import check_address
 
 FIND_TIMEOUT_S = 0.4
 CHECK_TIMEOUT_S = 10.0
