@@ -118,6 +118,7 @@ class Lane:
     elsewhere: deque[Question] = field(default_factory=deque)
     asking: set[str] = field(default_factory=set)
     under_way: int = 0
+    unstored: int = 0
     spent_usd: float = 0.0
     answered: int = 0
     failures_in_a_row: int = 0
@@ -143,6 +144,15 @@ class Lane:
                 self._left = None
             taken += fresh
         return taken
+
+    @property
+    def may_lose_more(self) -> bool:
+        """Whether one more request may begin without a kill costing more than what is under way.
+
+        Answers that have come and are being stored count as under way; from 8 at once on, one in 8 may come on top,
+        or a disk's milliseconds would cost more time than the network's.
+        """
+        return self.under_way + self.unstored < self.endpoint.concurrency + self.endpoint.concurrency // 8
 
     @property
     def wants_claims(self) -> bool:

@@ -185,11 +185,9 @@ class _Run:
             self.news.set()
 
     def _may_begin(self, lane: Lane, now: float) -> bool:
-        # A slow disk holds up the requests, or answers would pile up in memory.
-        is_flooded = len(self.unsaved) > 2 * MOST_SAVED
         return (
-            not is_flooded
-            and not lane.is_closed
+            not lane.is_closed
+            and lane.may_lose_more
             and lane.throttle.may_start(now)
             and lane.has_item(now)
             and self._is_affordable(lane)
@@ -288,6 +286,7 @@ class _Run:
             return
         lane.spent_usd += lane.cost(item, answer) or 0.0
         lane.answered += 1
+        lane.unstored += 1
         self.unsaved.append((lane, item, answer))
 
     def _is_asked_again(self, lane: Lane, item: Item, answer: Answer, now: float) -> bool:
@@ -338,6 +337,7 @@ class _Run:
             self.is_saving = False
         for (lane, item, came), one in zip(batch, made, strict=True):
             lane.free(item.question.key)
+            lane.unstored -= isinstance(came, Answer)
             lane.count(item, came, one.request)
             self._check_failures(lane)
             if not one.request.error:
