@@ -149,10 +149,10 @@ class Lane:
     def may_lose_more(self) -> bool:
         """Whether one more request may begin without a kill costing more than what is under way.
 
-        Answers that have come and are being stored count as under way; from 8 at once on, one in 8 may come on top,
+        Answers that have come and are being stored count as under way; from 16 at once on, one in 8 may come on top,
         or a disk's milliseconds would cost more time than the network's.
         """
-        return self.under_way + self.unstored < self.endpoint.concurrency + self.endpoint.concurrency // 8
+        return self.under_way + self.unstored < self.endpoint.concurrency + self.endpoint.concurrency // 16 * 2
 
     @property
     def wants_claims(self) -> bool:
