@@ -17,7 +17,7 @@ from pipeline.adapters.language_detector import detect
 from pipeline.errors import EndpointError, PipelineError
 from pipeline.families import are_related
 from pipeline.judge import CHOICE, RATING, STYLES
-from pipeline.records import HUMAN, DocumentKind, Endpoint, Project
+from pipeline.records import HUMAN, DocumentKind, Endpoint, Project, Prompt
 from pipeline.terms import VARIABLE, check_terms
 from pipeline.tongues import code_of, is_alike
 
@@ -226,11 +226,28 @@ def offer_start(project: Project, endpoints: list[Endpoint], system_prompt: str)
         for one in endpoints
     ]
     _show_estimate(told, "Answers to ask for")
+    for one in endpoints:
+        _warn_of_long_prompts(one, missing[one.model], system_prompt)
     _offer_preview(project, endpoints[0], system_prompt)
     if not st.button(f"Start: ask for {sum(one.requests for one in told):,} answers", type="primary", key="generate-start"):
         return
     services.studio().store.save_document(project.name, DocumentKind.SYSTEM_PROMPT, system_prompt)
     _start("generate", project, endpoints, limit=int(limit) if limit else None, among=among)
+
+
+def _warn_of_long_prompts(endpoint: Endpoint, prompts: list[Prompt], system_prompt: str) -> None:
+    """Say which prompts cannot fit into the model's context, where its server tells how long that is."""
+    context = services.context_tokens(endpoint.base_url, endpoint.api_key_env, endpoint.model)
+    if context is None:
+        return
+    long = estimates.surely_too_long(prompts, system_prompt, context_tokens=context)
+    if long:
+        text = (
+            f"{len(long):,} prompts are longer than {endpoint.model} can read ({context:,} tokens), and will fail. "
+            "They cost nothing; another model may answer them."
+        )
+        st.warning(widgets.plain(text))
+        widgets.text_card("The first of them begins", long[0].text[:300])
 
 
 def _start(

@@ -197,6 +197,18 @@ def local_servers() -> list[endpoints.LocalServer]:
 
 
 @st.cache_data(show_spinner=False, ttl=60, max_entries=64)
+def context_tokens(base_url: str, api_key_env: str, model: str) -> int | None:
+    """Return how many tokens a model takes in all, None where its server does not tell.
+
+    Raises:
+        EndpointError: The key is for another server.
+    """
+    studio().check_key(api_key_env, base_url)
+    key = os.environ.get(api_key_env, "") if api_key_env else ""
+    return endpoints.context_tokens(base_url, model, key=key, timeout_s=3)
+
+
+@st.cache_data(show_spinner=False, ttl=60, max_entries=64)
 def models(base_url: str, api_key_env: str) -> tuple[str, ...]:
     """Return the models a server offers; the key is read from the variable and kept nowhere.
 

@@ -69,6 +69,11 @@ def estimate_answers(
     return _estimate(len(prompts), tokens_in, written, endpoint, measured)
 
 
+def surely_too_long(prompts: Sequence[Prompt], system_prompt: str, *, context_tokens: int) -> list[Prompt]:
+    """Return the prompts that even at the lowest estimate do not fit into a model's context."""
+    return [one for one in prompts if rough_tokens(system_prompt + one.text)[0] + TOKENS_AROUND >= context_tokens]
+
+
 def estimate_verdicts(pairs: pd.DataFrame, endpoint: Endpoint, *, measured: pd.DataFrame | None = None) -> Estimate:
     """Return what judging pairs in both orders will take. `pairs`: columns `prompt, first, second`."""
     texts = (pairs["prompt"] + pairs["first"] + pairs["second"]).tolist()

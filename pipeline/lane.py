@@ -119,6 +119,7 @@ class Lane:
     elsewhere: deque[Question] = field(default_factory=deque)
     asking: set[str] = field(default_factory=set)
     under_way: int = 0
+    unstored: int = 0
     spent_usd: float = 0.0
     reserved_usd: float = 0.0
     n_priced: int = 0
@@ -145,6 +146,15 @@ class Lane:
                 self._left = None
             taken += fresh
         return taken
+
+    @property
+    def may_lose_more(self) -> bool:
+        """Whether one more request may begin without a kill costing more than what is under way.
+
+        Answers that have come and are being stored count as under way; from 16 at once on, one in 8 may come on top,
+        or a disk's milliseconds would cost more time than the network's.
+        """
+        return self.under_way + self.unstored < self.endpoint.concurrency + self.endpoint.concurrency // 16 * 2
 
     @property
     def wants_claims(self) -> bool:

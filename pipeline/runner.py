@@ -193,9 +193,7 @@ class _Run:
             self.news.set()
 
     def _may_begin(self, lane: Lane, now: float) -> bool:
-        # A slow disk holds up the requests, or answers would pile up in memory.
-        is_flooded = len(self.unsaved) > 2 * MOST_SAVED
-        return not is_flooded and not lane.is_closed and lane.throttle.may_start(now) and lane.has_item(now)
+        return not lane.is_closed and lane.may_lose_more and lane.throttle.may_start(now) and lane.has_item(now)
 
     def _is_affordable(self, lane: Lane, item: Item) -> bool:
         """Say whether the budget carries one more request beside those under way, each at the most it may cost.
@@ -299,6 +297,7 @@ class _Run:
         cost = lane.cost(item, answer)
         lane.spent_usd += cost or 0.0
         lane.n_priced += bool(cost)
+        lane.unstored += 1
         self.unsaved.append((lane, item, answer))
 
     def _is_asked_again(self, lane: Lane, item: Item, answer: Answer, now: float) -> bool:
@@ -349,6 +348,7 @@ class _Run:
             self.is_saving = False
         for (lane, item, came), one in zip(batch, made, strict=True):
             lane.free(item.question.key)
+            lane.unstored -= isinstance(came, Answer)
             lane.count(item, came, one.request)
             self._check_failures(lane)
             if not one.request.error:

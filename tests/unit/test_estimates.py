@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 
 from pipeline.errors import GenerationError
-from pipeline.estimates import check_budget, estimate_answers, estimate_verdicts
+from pipeline.estimates import check_budget, estimate_answers, estimate_verdicts, surely_too_long
 from pipeline.records import Endpoint, Prompt
 
 PRICED = Endpoint(model="m", base_url="http://x/v1", price_in=1.0, price_out=10.0, concurrency=2, max_tokens=100)
@@ -43,3 +43,9 @@ def test_a_budget_smaller_than_one_answer_is_refused_before_anything_is_spent():
 
 def test_without_prices_there_is_no_cost():
     assert estimate_answers(PROMPTS, "", Endpoint(model="m", base_url="")).cost_usd is None
+
+
+def test_a_prompt_that_cannot_fit_the_context_is_named_before_the_start():
+    # 100 bytes are at least 20 tokens, and 12 are the template's.
+    assert surely_too_long(PROMPTS, "", context_tokens=32) == PROMPTS
+    assert surely_too_long(PROMPTS, "", context_tokens=33) == []
