@@ -1,13 +1,14 @@
 """Voting: the card an annotator sees, one key or tap for each answer, and what happens in between.
 
-Only the card reruns after a vote. It is blind: nothing here knows which model, or whether a person, wrote an answer.
+Only the desk (card, buttons, guidelines) reruns after a vote. It is blind: nothing here knows which model, or whether
+a person, wrote an answer.
 """
 
 import html
 import secrets
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import streamlit as st
 
@@ -15,7 +16,7 @@ from dashboard import services, state, widgets
 from pipeline import annotate
 from pipeline.annotate import Answer, Card
 from pipeline.errors import PipelineError, StaleCardError
-from pipeline.records import Choice, DocumentKind, Project
+from pipeline.records import DocumentKind, Project
 
 BUTTONS = (
     (Answer.LEFT, "Answer A is better", "1"),
@@ -25,9 +26,16 @@ BUTTONS = (
     (Answer.SKIP, "Skip", "5"),
 )
 FRESH_FOR_S = 30
+UNREAD_S = 0.5
+"""A press that comes sooner after its pair appeared was meant for the pair before: a double tap, a bouncing key."""
+UNHEARD_S = 3
+LOOK_AGAIN = timedelta(minutes=10)
+NEW_GUIDELINES = "The guidelines have changed. Please read them before you answer."
 
 STYLE = """<style>
-.voting-card {display: grid; grid-template-columns: 1fr 1fr; gap: .75rem;}
+.stMain h1 {font-size: 1.6rem; padding: 0;}
+.voting-card {display: grid; grid-template-columns: 1fr 1fr; gap: .75rem; animation: voting-unread UNREAD_MSms;}
+@keyframes voting-unread {from {border-color: transparent;}}
 .voting-card section {border: 1px solid color-mix(in srgb, currentColor 25%, transparent); border-radius: .5rem;
   padding: .6rem .9rem; min-width: 0;}
 .voting-card section.prompt {grid-column: 1 / -1;}
@@ -38,14 +46,17 @@ STYLE = """<style>
 .voting-note {margin: 0; border-inline-start: 4px solid #E69F00; padding: .3rem .7rem;}
 [data-testid="stLayoutWrapper"]:has(> .st-key-voting-bar) {position: sticky; bottom: 0; z-index: 5;}
 .st-key-voting-bar {display: grid; grid-template-columns: repeat(5, 1fr); gap: .4rem; padding: .5rem 0;
-  backdrop-filter: blur(14px);}
+  background: Canvas; background: light-dark(LIGHT, DARK);}
 .st-key-voting-bar > * {min-width: 0; width: 100%;}
 @media (max-width: 640px) {
-  .stMain h1 {font-size: 1.6rem;}
+  .stMain h1 {font-size: 1.1rem;}
+  [data-testid="stMainBlockContainer"] {padding-top: 4rem; padding-bottom: 9rem;}
+  /* However long the texts are, each button stays where the thumb is. */
+  [data-testid="stLayoutWrapper"]:has(> .st-key-voting-bar) {position: fixed; inset: auto 0 0 0; width: auto;}
   .st-key-voting-bar kbd {display: none;}
   .voting-card {grid-template-columns: 1fr;}
   .voting-card .scroll, .voting-card .prompt .scroll {max-height: 36vh;}
-  .st-key-voting-bar {grid-template-columns: repeat(6, 1fr);}
+  .st-key-voting-bar {grid-template-columns: repeat(6, 1fr); padding: .5rem 1rem calc(.5rem + env(safe-area-inset-bottom));}
   .st-key-voting-bar > * {grid-column: span 2;}
   .st-key-voting-bar > :nth-child(-n + 2) {grid-column: span 3;}
 }
@@ -66,6 +77,23 @@ if (!window.votingKeys) {
     // A key held down would answer pairs that nobody has read.
     if (!event.repeat) button.click();
   }, true);
+  window.addEventListener("click", (event) => {
+    const card = document.querySelector(".voting-card");
+    const button = event.target.closest(
+      ".st-key-voting-bar button, [class*=st-key-voting-change] button, [class*=st-key-voting-keep] button");
+    if (!card || !button) return;
+    // A card just shown, or just answered, is animated, and takes no press as long as it is.
+    if (card.getAnimations().length) {
+      event.stopImmediatePropagation();
+      return;
+    }
+    card.animate([], UNREAD_MS);
+    // A server that has just started again hears no press until it has drawn the page: the press is made once more.
+    clearTimeout(window.votingAgain);
+    window.votingAgain = setTimeout(() => {
+      if (card.isConnected && !document.querySelector(".voting-note")) button.click();
+    }, UNHEARD_MS);
+  }, true);
 }
 </script>"""
 """Keys that press the buttons. `st.button` alone knows no arrows, answers to a held key again and again, and for a
@@ -84,11 +112,18 @@ class Desk:
     left: int = 0
     counted_at: float | None = None
     note: str = ""
+    guidelines_version: str = ""
+    has_new_guidelines: bool = False
 
     def take(self, card: Card | None) -> None:
-        """Put a card on the desk."""
+        """Put a card on the desk, with a word on the guidelines if they are not those of the card before."""
         self.card = card
         self.shown_at = time.monotonic()
+        if card:
+            self.has_new_guidelines = self.guidelines_version not in ("", card.guidelines_version)
+            self.guidelines_version = card.guidelines_version
+        if card and self.has_new_guidelines:
+            self.note = f"{self.note} {NEW_GUIDELINES}".strip()
 
 
 def ask_for_annotator(project: Project) -> str | None:
@@ -96,7 +131,8 @@ def ask_for_annotator(project: Project) -> str | None:
     known = state.annotator()
     if known and _is_accepted(known):
         return state.annotator()
-    show_guidelines(project, is_open=True)
+    _, guidelines = services.studio().store.document(project.name, DocumentKind.GUIDELINES)
+    _show_guidelines(guidelines, is_open=True)
     with st.form("give-a-name"):
         typed = st.text_input("Your name or a nickname", max_chars=annotate.MAX_NAME_CHARS)
         is_typed = st.form_submit_button("Start", type="primary")
@@ -117,21 +153,28 @@ def _is_accepted(typed: str) -> bool:
     return True
 
 
-def show_guidelines(project: Project, *, is_open: bool) -> None:
+def _show_guidelines(text: str, *, is_open: bool) -> None:
     """Show how to judge, as the coordinator wrote it."""
-    _, text = services.studio().store.document(project.name, DocumentKind.GUIDELINES)
     with st.expander("How to judge", expanded=is_open):
         st.html(widgets.text_html(text or annotate.GUIDELINES))
 
 
 def show_desk(project: str, annotator: str) -> None:
     """Show this annotator's card with its buttons, or a thank-you when no pair is left."""
-    st.html(STYLE)
-    st.html(KEYS, unsafe_allow_javascript=True)
+    light, dark = (str(st.get_option(f"theme.{scheme}.backgroundColor")) for scheme in ("light", "dark"))
+    st.html(_in_ms(STYLE).replace("LIGHT", light).replace("DARK", dark))
+    st.html(_in_ms(KEYS), unsafe_allow_javascript=True)
     _desk(project, annotator)
 
 
-@st.fragment
+def _in_ms(text: str) -> str:
+    """Return the text with both waiting times filled in."""
+    return text.replace("UNREAD_MS", f"{UNREAD_S * 1000:.0f}").replace("UNHEARD_MS", f"{UNHEARD_S * 1000:.0f}")
+
+
+# After a restart of the server no fragment is known to it, and what is pressed in one does nothing. Streamlit 1.67
+# then draws the page anew as soon as the browser is connected again, but only if a fragment has an interval.
+@st.fragment(run_every=LOOK_AGAIN)
 def _desk(project: str, annotator: str) -> None:
     try:
         desk = _open_desk(project, annotator)
@@ -151,7 +194,9 @@ def _open_desk(project: str, annotator: str) -> Desk:
     """Return the session's desk with a card on it, if there is one for this annotator."""
     desk = st.session_state.get("desk")
     if not isinstance(desk, Desk) or (desk.project, desk.annotator) != (project, annotator):
-        desk = st.session_state["desk"] = Desk(project, annotator)
+        last = services.studio().local.last_card(project, annotator)
+        seen = last.previous.guidelines_version if last and last.previous else ""
+        desk = st.session_state["desk"] = Desk(project, annotator, guidelines_version=seen)
     if desk.card is None:
         desk.take(services.studio().local.next_card(project, annotator, now=datetime.now(UTC)))
     if desk.card is None or desk.counted_at is None or time.monotonic() - desk.counted_at > FRESH_FOR_S:
@@ -162,27 +207,41 @@ def _open_desk(project: str, annotator: str) -> Desk:
 
 def _show_card(desk: Desk, card: Card) -> None:
     """Draw the card: as few elements as can be, for each costs time between key and next card."""
-    place = f"Pair {desk.done + 1} of {desk.done + desk.left}"
-    if card.previous:
-        place = f"Again: you said “{_in_words(card)}”. Your new answer replaces it."
+    place, earlier = f"Pair {desk.done + 1} of {desk.done + desk.left}", _earlier_answer(card)
+    if earlier:
+        said = next(label for answer, label, _ in BUTTONS if answer is earlier)
+        place = f"Again: you said “{said}”. A new answer replaces it."
+    if desk.has_new_guidelines:
+        _show_guidelines(card.guidelines, is_open=True)
     st.html(card_html(card, place))
     with st.container(key="voting-bar", horizontal=True):
         for answer, label, key in BUTTONS:
+            is_marked = answer is earlier if earlier else answer in (Answer.LEFT, Answer.RIGHT)
             st.button(
-                label,
+                f"✓ {label}" if answer is earlier else label,
                 key=f"{answer}-{card.id}",
                 shortcut=key,
                 on_click=_vote,
                 args=(card, answer),
                 width="stretch",
                 wrap=True,
-                type="primary" if answer in (Answer.LEFT, Answer.RIGHT) else "secondary",
+                type="primary" if is_marked else "secondary",
             )
+    if earlier:
+        st.button("Keep it", key=f"voting-keep-{card.id}", shortcut="u", on_click=_keep, args=(card,), type="tertiary")
+    elif desk.done:
+        _offer_change(card)
     if st.toggle("Add a reason or a better answer", key="wants-reason"):
         st.text_area("Why?", key=f"reason-{card.id}", value=card.previous.reason if card.previous else "")
         st.text_area("A better answer", key=f"edited-{card.id}", value=card.previous.edited if card.previous else "")
-    if desk.done:
-        st.button("Undo my last answer", key=f"undo-{card.id}", shortcut="u", on_click=_undo, args=(card,), type="tertiary")
+    if not desk.has_new_guidelines:
+        _show_guidelines(card.guidelines, is_open=False)
+
+
+def _offer_change(card: Card | None) -> None:
+    """A button that brings the pair answered last back, with `card` on the desk or none."""
+    key = f"voting-change-{card.id if card else 'end'}"
+    st.button("Change my last answer", key=key, shortcut="u", on_click=_change, args=(card,), type="tertiary")
 
 
 def card_html(card: Card, place: str) -> str:
@@ -196,12 +255,11 @@ def card_html(card: Card, place: str) -> str:
     return f'<p class="voting-place" role="status">{html.escape(place)}</p><div class="voting-card">{sections}</div>'
 
 
-def _in_words(card: Card) -> str:
-    """What the vote on this card says now, in the words of the buttons."""
-    for answer, label, _ in BUTTONS:
-        if card.previous and annotate.to_choice(answer, card) is card.previous.choice:
-            return label
-    return str(Choice.SKIP)
+def _earlier_answer(card: Card) -> Answer | None:
+    """Return what this annotator pressed on this card before, None at the first time."""
+    if card.previous is None:
+        return None
+    return next(answer for answer in Answer if annotate.to_choice(answer, card) is card.previous.choice)
 
 
 def _vote(card: Card, answer: Answer) -> None:
@@ -211,6 +269,8 @@ def _vote(card: Card, answer: Answer) -> None:
         return
     if desk.card is None or desk.card.id != card.id:
         desk.note = "That key came before this pair was on the screen, so it was not counted."
+        return
+    if time.monotonic() - desk.shown_at < UNREAD_S:
         return
     try:
         services.studio().local.cast(
@@ -231,7 +291,14 @@ def _vote(card: Card, answer: Answer) -> None:
             desk.done, desk.left = desk.done + 1, max(0, desk.left - 1)
 
 
-def _undo(card: Card | None) -> None:
+def _keep(card: Card) -> None:
+    """Leave an earlier answer as it is and go on."""
+    desk = st.session_state.get("desk")
+    if isinstance(desk, Desk) and desk.card == card:
+        desk.card = None
+
+
+def _change(card: Card | None) -> None:
     """Put the pair voted on last back on the desk."""
     desk = st.session_state.get("desk")
     if not isinstance(desk, Desk) or desk.card != card:
@@ -256,4 +323,4 @@ def _show_thanks(desk: Desk) -> None:
         if st.button("See how far we are" if desk.done else "Generate answers", type="primary"):
             widgets.go_to("progress" if desk.done else "generate")
         if desk.done:
-            st.button("Undo my last answer", shortcut="u", key="undo-end", on_click=_undo, args=(None,), type="tertiary")
+            _offer_change(None)

@@ -11,17 +11,21 @@ from pipeline.records import Project
 
 def page() -> None:
     """Draw the page; what a vote means is decided in `pipeline.annotate`, where it goes in the store's backend."""
-    widgets.page_title("Which answer is better?", "Read the prompt and both answers, then press one key or tap one button.")
+    is_voting = state.annotator() is not None
+    how = "Read the prompt and both answers, then press one key or tap one button."
+    widgets.page_title("Which answer is better?", "" if is_voting else how)
+    # Who votes already sees the pair first, however small the screen; the project to choose stands below it.
+    above = st.container()
     project = widgets.pick_project()
     if project is None:
         return
-    annotator = voting.ask_for_annotator(project)
-    if annotator is None:
-        return
-    voting.show_desk(project.name, annotator)
-    voting.show_guidelines(project, is_open=False)
-    _show_who_votes(annotator)
-    _show_invitation(project)
+    with above if is_voting else st.container():
+        annotator = voting.ask_for_annotator(project)
+        if annotator:
+            voting.show_desk(project.name, annotator)
+    if annotator:
+        _show_who_votes(annotator)
+        _show_invitation(project)
 
 
 def _show_who_votes(annotator: str) -> None:

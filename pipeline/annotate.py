@@ -61,6 +61,7 @@ class Answer(StrEnum):
 class Card:
     """One pair as one annotator sees it.
 
+    `guidelines` is the text of `guidelines_version`: a vote is cast under what the annotator was shown.
     `previous` is the annotator's vote on the pair that a new one would supersede, None at first.
     """
 
@@ -73,6 +74,7 @@ class Card:
     shown_first: str
     shown_second: str
     guidelines_version: str = ""
+    guidelines: str = ""
     previous: Vote | None = None
 
     @property

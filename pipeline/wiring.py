@@ -1,4 +1,4 @@
-"""Wiring: settings in, a working studio out. The only place that opens adapters."""
+"""Wiring: settings in, a working studio out. The only place that opens the store."""
 
 from pipeline.adapters.store import open_store
 from pipeline.settings import Settings

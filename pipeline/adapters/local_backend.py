@@ -61,15 +61,18 @@ _COUNT_IN = sa.text("""
 _COUNT_OUT = sa.text("UPDATE pairs SET n_votes = n_votes - 1 WHERE project = :project AND id = :pair_id")
 _CARD = sa.text("""
     SELECT pairs.prompt_id, pairs.first_id, pairs.second_id, pairs.position,
-        prompts.text AS prompt, one.text AS one, other.text AS other, projects.order_key, (
-            SELECT version FROM documents WHERE documents.project = :project AND kind = 'guidelines'
-            ORDER BY created_at DESC LIMIT 1
-        ) AS guidelines_version
+        prompts.text AS prompt, one.text AS one, other.text AS other, projects.order_key,
+        guidelines.version AS guidelines_version, guidelines.text AS guidelines
     FROM pairs
     JOIN projects ON projects.name = pairs.project
     JOIN prompts ON prompts.project = pairs.project AND prompts.id = pairs.prompt_id
     JOIN responses AS one ON one.project = pairs.project AND one.id = pairs.first_id
     JOIN responses AS other ON other.project = pairs.project AND other.id = pairs.second_id
+    LEFT JOIN documents AS guidelines ON guidelines.project = pairs.project AND guidelines.kind = 'guidelines'
+        AND guidelines.version = (
+            SELECT version FROM documents WHERE documents.project = :project AND kind = 'guidelines'
+            ORDER BY created_at DESC LIMIT 1
+        )
     WHERE pairs.project = :project AND pairs.id = :pair_id
 """)
 _LAST_VOTE = sa.text("""
@@ -208,6 +211,7 @@ def _card(connection: Connection, project: str, annotator: str, pair_id: str, pr
         shown_first=texts[shown_first_id],
         shown_second=texts[shown_second_id],
         guidelines_version=row.guidelines_version or "",
+        guidelines=row.guidelines or "",
         previous=previous,
     )
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
+from dashboard.voting import UNREAD_S
 from pipeline.adapters.store import open_store
 from pipeline.annotate import make_pairs
 from pipeline.records import HUMAN, Project, Prompt, Response, prompt_id, response_id
@@ -26,8 +27,8 @@ from tests.terminal import ROOT
 PAIRS, VOTERS, VOTES_EACH, WANTED = 300, 50, 18, 3
 # Each voter presses once in this time, so that 50 of them make 66 presses a second.
 GAP_S = 0.75
-# A person needs some time to move a finger; nobody presses in the very frame of the next pair.
-PAUSE_MS = 60
+# Sooner than that after a pair appeared no press counts; a person needs some more time to move a finger.
+PAUSE_MS = UNREAD_S * 1000 + 60
 
 WATCH = """() => {
   const text = () => document.querySelector(".voting-card .prompt")?.textContent;
@@ -122,7 +123,7 @@ def main() -> int:
             paced, rate = many_annotators(address, GAP_S, "paced")
             print(f"{VOTERS} annotators, one press each {GAP_S} s: {len(paced)} votes")
             flat, flat_rate = many_annotators(address, 0.0, "flat-out")
-            print(f"{VOTERS} annotators without any pause: {len(flat)} votes")
+            print(f"{VOTERS} annotators who press as soon as a pair counts as read: {len(flat)} votes")
         told = {"one": len(alone), "paced": len(paced), "flat-out": len(flat)}
         lost_or_doubled = {}
         for project, acknowledged in told.items():

@@ -8,6 +8,7 @@ server, the first one of a session apart from those after it.
 
 import asyncio
 import json
+import shutil
 import statistics
 import sys
 import tempfile
@@ -22,6 +23,7 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from pipeline import wiring
+from pipeline.adapters import hub, parquet
 from pipeline.records import Choice, Response, Vote, response_id
 from pipeline.settings import Settings
 from tests.bench import synthetic
@@ -78,6 +80,8 @@ def fill_large(workspace: Path, rows: Path) -> str:
     """A project of every prompt of the largest language, answered, with two votes on each pair."""
     opened = wiring.open_studio(Settings.from_env({}, workspace=workspace))
     project = opened.new_project("large", LARGEST, str(rows), votes_wanted=3)
+    # The rows stand where the download of Aya would put them, so that the Languages page opens on all of them.
+    shutil.copy(opened.open_source(str(rows)).path, parquet._hub_path(workspace / "sources", hub.aya()))
     prompts = opened.store.prompt_records("large")
     answers = [
         Response(id=response_id(prompt.id, "model", f"answer {n}"), prompt_id=prompt.id, source="model", text=f"answer {n}")

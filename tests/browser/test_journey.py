@@ -12,6 +12,8 @@ from tests.browser.conftest import SIZES, OpenPage
 from tests.fakes.model_server import ModelServer
 
 N_PROMPTS = 4
+# A press in the moment a pair appears is ignored, for nobody can have read it.
+READ_MS = 800
 
 
 def go(page: Page, title: str) -> None:
@@ -63,6 +65,7 @@ def vote(page: Page, *, by_key: bool) -> None:
     for number in range(1, N_PROMPTS + 1):
         expect(page.get_by_text(f"Pair {number} of {N_PROMPTS}")).to_be_visible()
         assert "tiny" not in page.locator("body").inner_html()
+        page.wait_for_timeout(READ_MS)
         if by_key:
             page.keyboard.press("1")
         else:

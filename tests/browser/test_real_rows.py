@@ -13,6 +13,7 @@ from pipeline.settings import Settings
 from pipeline.studio import Studio
 from tests import terminal
 from tests.browser.conftest import OpenPage
+from tests.browser.test_journey import READ_MS
 from tests.fakes.model_server import ModelServer
 from tests.real_rows import aya_rows, oasst_rows, write_rows
 from tests.serving import dashboard
@@ -50,6 +51,7 @@ def test_votes_cast_in_the_browser_become_the_rows_of_the_export(
                 pair = texts[shown[0]]
                 assert set(shown[1:]) == {pair["first"], pair["second"]}
                 expected[pair["prompt"]] = tuple(shown[1:])
+                page.wait_for_timeout(READ_MS)
                 page.get_by_role("button", name="Answer A is better").click()
             expect(page.get_by_text(f"You answered {N_PROMPTS} pairs.")).to_be_visible()
             written = studio.export(language, ["dpo"], tmp_path / language)

@@ -64,8 +64,18 @@ def test_a_card_shows_the_texts_of_its_pair_and_no_source(store: Store, backend:
     assert {card.shown_first, card.shown_second} == {"mens 0", "machine 0"}
     texts = dict(zip(store.responses("p")["id"], store.responses("p")["text"], strict=True))
     assert (texts[card.shown_first_id], texts[card.shown_second_id]) == (card.shown_first, card.shown_second)
-    assert card.guidelines_version == version
+    assert (card.guidelines_version, card.guidelines) == (version, "Judge the content.")
     assert "model" not in repr(card)
+
+
+def test_a_vote_keeps_the_guidelines_its_card_was_drawn_with(store: Store, backend: LocalBackend):
+    fill(store, pairs=2)
+    assert (draw(backend, "ben").guidelines_version, draw(backend, "ben").guidelines) == ("", "")
+    old = store.save_document("p", DocumentKind.GUIDELINES, "The old way.")
+    card = draw(backend, "ana")
+    new = store.save_document("p", DocumentKind.GUIDELINES, "The new way.")
+    assert backend.cast(card, Choice.TIE, now=NOW).guidelines_version == old
+    assert (draw(backend, "ana").guidelines_version, draw(backend, "ana").guidelines) == (new, "The new way.")
 
 
 def test_a_refresh_shows_the_same_card(store: Store, backend: LocalBackend):
@@ -219,6 +229,7 @@ def test_twenty_at_once_complete_every_pair_and_none_is_voted_on_too_often(store
 
 VOTING = """
 import sys
+import time
 from datetime import UTC, datetime
 from pipeline.adapters.local_backend import LocalBackend
 from pipeline.adapters.store import open_store
@@ -231,6 +242,7 @@ for number in range(4):
     while (card := backend.next_card("p", f"{sys.argv[2]}-{number}", now=datetime.now(UTC))) is not None:
         backend.cast(card, Choice.TIE, now=datetime.now(UTC))
         n_votes += 1
+        time.sleep(0.02)  # a turn for the other process, however busy the machine
 print(n_votes)
 """
 

@@ -1,8 +1,8 @@
 """Voters: many annotators at once, each speaking Streamlit's own protocol as a browser does.
 
 `python -m tests.fakes.voters URL PROJECT VOTERS VOTES GAP_S` connects, lets each voter answer that many pairs, one
-in each gap, and prints one JSON document: the milliseconds from each press to the end of the run that shows the
-next pair.
+in each gap and none before it counts as read, and prints one JSON document: the milliseconds from each press to the end
+of the run that shows the next pair.
 """
 
 import asyncio
@@ -15,6 +15,8 @@ from urllib.parse import quote
 import websockets
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+
+from dashboard.voting import UNREAD_S
 
 PRESSED = ("left", "right", "tie")
 
@@ -40,7 +42,7 @@ class Voter:
             await self._send(socket, "")
             await self._until_finished(socket)
             await ready.wait()
-            await asyncio.sleep(self._draw.random() * gap_s)
+            await asyncio.sleep(UNREAD_S + self._draw.random() * gap_s)
             try:
                 for _ in range(votes):
                     if not self._buttons:
@@ -60,7 +62,7 @@ class Voter:
         self.waits_ms.append(took * 1000)
         # The button's key ends in answer, pair and version.
         self.answered.append(pressed.split("-")[-2])
-        await asyncio.sleep(max(0.0, gap_s - took))
+        await asyncio.sleep(max(UNREAD_S, gap_s - took))
 
     async def _send(self, socket: websockets.ClientConnection, pressed: str) -> None:
         message = BackMsg()

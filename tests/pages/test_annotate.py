@@ -1,6 +1,7 @@
 """The Annotate page: a name, one card after another, undo, two windows, and nothing that gives a source away."""
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard.state import invitation
+from pipeline.records import DocumentKind
 from pipeline.studio import Studio
 from tests.pages.judging import HOSTILE, NAME, add_project, open_page, shown, workspace_of
 
@@ -27,7 +29,10 @@ def open_as(annotator: str) -> AppTest:
     return app
 
 
-def press(app: AppTest, label: str) -> None:
+def press(app: AppTest, label: str, *, read_s: float = 10.0) -> None:
+    """Press a button as one who has had the pair before them for that long."""
+    if "desk" in app.session_state:
+        app.session_state["desk"].shown_at = time.monotonic() - read_s
     next(button for button in app.button if button.label == label).click()
     app.run()
     assert not app.exception, app.exception[0].message
@@ -95,11 +100,59 @@ def test_a_reason_and_a_better_answer_are_stored_with_the_vote(studio: Studio):
     assert [area.value for area in app.text_area] == ["", ""]
 
 
-def test_undo_brings_the_last_pair_back_and_both_answers_are_kept(studio: Studio):
+def test_a_press_before_the_pair_can_have_been_read_is_not_counted(studio: Studio):
+    add_project(studio, n_pairs=3)
+    app = open_as("ana")
+    press(app, "Equally good")
+    press(app, "Equally good", read_s=0.4)
+    assert "Pair 2 of 3" in shown(app)
+    assert len(studio.store.votes(NAME)) == 1
+
+
+def test_a_vote_counts_under_the_guidelines_that_were_shown(studio: Studio):
+    add_project(studio, n_pairs=4)
+    old = studio.store.save_document(NAME, DocumentKind.GUIDELINES, "The old way.")
+    app = open_as("ana")
+    new = studio.store.save_document(NAME, DocumentKind.GUIDELINES, "The *new* way.")
+    assert "The old way." in shown(app)
+    press(app, "Equally good")
+    assert "The guidelines have changed." in shown(app)
+    assert "The *new* way." in shown(app)
+    assert "The old way." not in shown(app)
+    assert [expander.proto.expanded for expander in app.expander if expander.label == "How to judge"] == [True]
+    press(app, "Equally good")
+    assert "The guidelines have changed." not in shown(app)
+    assert [expander.proto.expanded for expander in app.expander if expander.label == "How to judge"] == [False]
+    assert studio.store.votes(NAME)["guidelines_version"].tolist() == [old, new]
+
+
+def test_who_comes_back_is_told_that_the_guidelines_have_changed_since(studio: Studio):
+    add_project(studio, n_pairs=3)
+    studio.store.save_document(NAME, DocumentKind.GUIDELINES, "The old way.")
+    press(open_as("ana"), "Equally good")
+    assert "The guidelines have changed." not in shown(open_as("ana"))
+    studio.store.save_document(NAME, DocumentKind.GUIDELINES, "The new way.")
+    assert "The guidelines have changed." in shown(open_as("ana"))
+    assert "The guidelines have changed." not in shown(open_as("ben"))
+
+
+def test_a_last_answer_is_marked_and_can_be_kept(studio: Studio):
+    add_project(studio, n_pairs=3)
+    app = open_as("ana")
+    press(app, "Both bad")
+    press(app, "Change my last answer")
+    assert [button.label for button in app.button][:5] == [*CHOICES[:3], "✓ Both bad", "Skip"]
+    press(app, "Keep it")
+    assert "Pair 2 of 3" in shown(app)
+    assert [button.label for button in app.button][:5] == CHOICES
+    assert len(studio.store.votes(NAME, history=True)) == 1
+
+
+def test_a_change_brings_the_last_pair_back_and_both_answers_are_kept(studio: Studio):
     add_project(studio, n_pairs=3)
     app = open_as("ana")
     press(app, "Answer A is better")
-    press(app, "Undo my last answer")
+    press(app, "Change my last answer")
     assert "Again: you said “Answer A is better”" in shown(app)
     press(app, "Skip")
     assert "Pair 2 of 3" in shown(app)
@@ -144,7 +197,10 @@ def test_when_nothing_is_left_the_page_thanks_and_says_what_is_next(studio: Stud
     press(app, "Answer A is better")
     assert "You answered 1 pair. No pair is waiting for you now." in shown(app)
     assert "See how far we are" in [button.label for button in app.button]
-    press(app, "Undo my last answer")
+    press(app, "Change my last answer")
+    press(app, "Keep it")
+    assert "You answered 1 pair." in shown(app)
+    press(app, "Change my last answer")
     press(app, "Answer B is better")
     assert len(studio.store.votes(NAME, history=True)) == 2
 
