@@ -313,8 +313,8 @@ def test_what_a_dead_run_had_claimed_is_asked_for_and_what_a_living_one_claims_i
     generator = DistilabelGenerator(Conversation(model="tiny", base_url=server.base_url))
     keys = [generator.request_key("Antwoord.", f"vraag {n}") for n in range(3)]
     # No process has this number; a run on another machine cannot be looked at, so its lease is waited for.
-    store.claim_requests(keys[:1], owner=f"{socket.gethostname()}|4194305|1.00|dead", lease_s=60)
-    store.claim_requests(keys[1:2], owner="elsewhere|1|1.00|alive", lease_s=2)
+    store.claim_requests(keys[:1], project=project.name, owner=f"{socket.gethostname()}|4194305|1.00|dead", lease_s=60)
+    store.claim_requests(keys[1:2], project=project.name, owner="elsewhere|1|1.00|alive", lease_s=2)
     begun = time.monotonic()
     assert generated(store, project, server).stored == 3
     assert 1.5 < time.monotonic() - begun < 10

@@ -57,6 +57,8 @@ def test_naughty_strings_pass_through_the_whole_chain_unchanged(strings, studio,
     answers = [{"prompt": text, "response": f"model {text}", "model": "m"} for text in kept]
     file = write_rows(tmp_path / "answers.jsonl", answers)
     assert studio.import_responses("naughty", file)["stored"] == len(kept)
+    # Screens set such answers aside, for they are strange; here the coordinator brings every one of them back.
+    studio.set_aside("naughty", [each.id for each in studio.store.response_records("naughty")], is_out=False)
     vote_for_the_human(studio, "naughty", sorted(kept))
     votes = studio.store.votes("naughty")
     assert set(votes["reason"]) == kept
