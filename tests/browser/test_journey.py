@@ -110,6 +110,7 @@ def test_from_the_first_screen_to_an_exported_file(served: str, open_page: OpenP
         page.get_by_role("spinbutton", name="Least number of votes").fill("1")
         page.get_by_role("spinbutton", name="Least number of votes").press("Enter")
         page.get_by_role("button", name="Save these rules").click()
+        expect(page.get_by_text("These rules are saved")).to_be_visible()
         expect(page.get_by_text(f"{N_PROMPTS} of {N_PROMPTS}")).to_be_visible()
         go(page, "Export")
         rows = export(page, tmp_path)
