@@ -16,6 +16,7 @@ COEFFICIENTS: Mapping[str, str] = {
     "gwet_ac1": "Gwet's AC1",
     "with_others": "Same as most of the others",
     "cohen_mean": "Cohen's kappa, mean",
+    "brennan_prediger": "Brennan and Prediger's kappa",
     "fleiss": "Fleiss' kappa",
     "krippendorff_ordinal": "Krippendorff's alpha, ordinal",
     "gwet_ac2": "Gwet's AC2, ordinal",
@@ -153,6 +154,7 @@ def annotator_pairs(together: pd.DataFrame) -> pd.DataFrame:
             "pairs in common": together["n"],
             "same choice (%)": (100 * together["percent"]).round(1),
             "Cohen's kappa": together["cohen"].round(3),
+            "Scott's pi": together["scott"].round(3),
         }
     )
 

@@ -1,8 +1,8 @@
 """Cohen: how often does each pair of annotators agree, and how much of that is more than chance?
 
-Comes in: votes as three arrays of codes. Goes out: percent and Cohen's kappa of every two annotators who voted on
-the same items, and the mean of the kappas with what its interval needs. Source: Cohen (1960); the mean is that of
-Light (1971), weighted by the number of items two annotators share. Formulas: docs/agreement.md.
+Comes in: votes as three arrays of codes. Goes out: percent, Cohen's kappa and Scott's pi of every two annotators who
+voted on the same items, and the mean of the kappas with what its interval needs. Sources: Scott (1955); Cohen (1960);
+the mean is that of Light (1971), weighted by the number of items two annotators share. Formulas: docs/agreement.md.
 """
 
 from collections.abc import Iterator
@@ -17,13 +17,14 @@ MIN_SHARED_ITEMS = 5
 
 
 class Comparison(NamedTuple):
-    """Every two annotators `a` < `b` (codes) who share items: on `n` of them `percent` agreement and kappa `cohen`."""
+    """Every two annotators `a` < `b` (codes) who share items: on `n` of them `percent` agreement, `cohen` and `scott`."""
 
     a: Integers
     b: Integers
     n: Integers
     percent: Floats
     cohen: Floats
+    scott: Floats
     expected: Floats
     mean: "Mean"
 
@@ -68,7 +69,7 @@ def compare_annotators(items: Integers, annotators: Integers, labels: Integers, 
         n=int(touched.sum()),
         expected=_ratio((weights * expected).sum(), weights.sum()),
     )
-    return Comparison(a, b, n.astype(np.int64), percent, cohen, expected, mean)
+    return Comparison(a, b, n.astype(np.int64), percent, cohen, scotts(tables), expected, mean)
 
 
 def _together(
@@ -111,6 +112,18 @@ def kappas(tables: Floats) -> tuple[Floats, Floats, Floats]:
     expected = np.where(expected < 1e-12, 0.0, expected)
     cohen = 1 - np.divide(1 - percent, expected, out=np.full(len(n), np.nan), where=expected > 0)
     return np.asarray(percent), np.asarray(cohen), expected
+
+
+def scotts(tables: Floats) -> Floats:
+    """Return Scott's pi, one per table: chance is reckoned from the labels of both annotators taken together.
+
+    NaN where both used one and the same label throughout. No table is empty.
+    """
+    n = tables.sum(axis=(1, 2))
+    shares = (tables.sum(axis=1) + tables.sum(axis=2)) / (2 * n)[:, None]
+    expected = 1 - (shares**2).sum(axis=1)
+    observed = 1 - np.trace(tables, axis1=1, axis2=2) / n
+    return np.asarray(1 - np.divide(observed, expected, out=np.full(len(n), np.nan), where=expected > 1e-12))
 
 
 def _slopes(tables: Floats, cohen: Floats, expected: Floats) -> Floats:
