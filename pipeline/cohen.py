@@ -5,7 +5,7 @@ voted on the same items, and the mean of the kappas with what its interval needs
 the mean is that of Light (1971), weighted by the number of items two annotators share. Formulas: docs/agreement.md.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +14,9 @@ from pipeline.coefficients import Floats, Integers
 
 MIN_SHARED_ITEMS = 5
 """Two annotators with fewer items in common do not enter the mean: their kappa is mostly noise."""
+
+
+_CELLS_AT_ONCE = 16_000_000
 
 
 class Comparison(NamedTuple):
@@ -45,10 +48,12 @@ class Mean(NamedTuple):
 
 def compare_annotators(items: Integers, annotators: Integers, labels: Integers, *, n_labels: int) -> Comparison:
     """Compare every two annotators; codes count from 0, with one vote of each annotator on an item."""
-    order = np.lexsort((annotators, items))
+    n_people, cells = int(annotators.max(initial=-1)) + 1, n_labels**2
+    order = np.argsort(items * max(n_people, 1) + annotators, kind="stable")
     item, who, label = items[order], annotators[order], labels[order]
-    n_people, cells = int(who.max(initial=-1)) + 1, n_labels**2
-    pair_key, tables = _tables(item, who, label, n_people, n_labels)
+    del order
+    together = list(_together(item, who, label, n_people, n_labels))
+    pair_key, place_of, tables = _tables([code for _, code in together], n_people, n_labels)
     percent, cohen, expected = kappas(tables)
     n = tables.sum(axis=(1, 2))
     weights = np.where(np.isnan(cohen) | (n < MIN_SHARED_ITEMS), 0.0, n)
@@ -58,10 +63,11 @@ def compare_annotators(items: Integers, annotators: Integers, labels: Integers, 
     slopes = (_slopes(tables, cohen, expected) - value) * (weights > 0)[:, None, None] / max(weights.sum(), 1.0)
     influence = np.zeros(int(item.max(initial=-1)) + 1)
     touched = np.zeros(len(influence), dtype=bool)
-    for where, code in _together(item, who, label, n_people, n_labels):
-        pair = np.searchsorted(pair_key, code // cells)
-        influence += np.bincount(where, slopes.reshape(-1, cells)[pair, code % cells], minlength=len(influence))
-        touched[where[weights[pair] > 0]] = True
+    for where, code in together:
+        pair, cell = np.divmod(code, cells)
+        row = place_of(pair)
+        influence += np.bincount(where, slopes.reshape(-1)[row * cells + cell], minlength=len(influence))
+        touched[where[weights[row] > 0]] = True
     mean = Mean(
         value=value,
         sampling=float(np.sqrt((influence**2).sum())),
@@ -90,15 +96,26 @@ def _together(
         distance += 1
 
 
-def _tables(item: Integers, who: Integers, label: Integers, n_people: int, n_labels: int) -> tuple[Integers, Floats]:
-    """The label x label table of every two annotators who share items, with a key that sorts them."""
-    counted = [np.unique(code, return_counts=True) for _, code in _together(item, who, label, n_people, n_labels)]
-    codes = np.concatenate([code for code, _ in counted]) if counted else np.array([], dtype=np.int64)
-    times = np.concatenate([n for _, n in counted]) if counted else np.array([], dtype=np.int64)
+def _tables(codes: list[Integers], n_people: int, n_labels: int) -> tuple[Integers, Callable[[Integers], Integers], Floats]:
+    """The label x label table of every two annotators who share items, their sorted keys, and the place of a key."""
     cells = n_labels**2
-    pair_key, pair = np.unique(codes // cells, return_inverse=True)
-    tables = np.bincount(pair * cells + codes % cells, times, minlength=len(pair_key) * cells).astype(np.float64)
-    return pair_key.astype(np.int64), tables.reshape(-1, n_labels, n_labels)
+    if n_people**2 * cells <= _CELLS_AT_ONCE:
+        # Few people: counting into every possible cell is faster than sorting the codes.
+        every = np.zeros(n_people**2 * cells, dtype=np.int64)
+        for code in codes:
+            every += np.bincount(code, minlength=len(every))
+        grid = every.reshape(-1, cells)
+        pair_key = np.flatnonzero(grid.any(axis=1))
+        places = np.zeros(len(grid), dtype=np.int64)
+        places[pair_key] = np.arange(len(pair_key))
+        return pair_key, places.__getitem__, grid[pair_key].reshape(-1, n_labels, n_labels).astype(np.float64)
+    counted = [np.unique(code, return_counts=True) for code in codes]
+    none = np.array([], dtype=np.int64)
+    found = np.concatenate([none, *(code for code, _ in counted)])
+    times = np.concatenate([none, *(n for _, n in counted)])
+    pair_key, pair = np.unique(found // cells, return_inverse=True)
+    tables = np.bincount(pair * cells + found % cells, times, minlength=len(pair_key) * cells).astype(np.float64)
+    return pair_key, lambda keys: np.searchsorted(pair_key, keys), tables.reshape(-1, n_labels, n_labels)
 
 
 def kappas(tables: Floats) -> tuple[Floats, Floats, Floats]:

@@ -150,6 +150,20 @@ def test_people_who_share_few_pairs_do_not_enter_the_mean_of_cohens_kappa():
     assert np.isnan(mean.value)
 
 
+def test_thousands_of_people_are_compared_as_a_few_are():
+    # Codes spread over 3,000 people take the way for many; the numbers are those of the way for few.
+    draw = np.random.default_rng(0)
+    items, people = np.nonzero(draw.random((60, 4)) < 0.8)
+    labels = draw.integers(0, 3, len(items))
+    few = compare_annotators(items, people, labels, n_labels=3)
+    many = compare_annotators(items, people * 1000, labels, n_labels=3)
+    assert (many.a // 1000).tolist() == few.a.tolist()
+    assert many.cohen == pytest.approx(few.cohen)
+    assert (many.mean.value, many.mean.sampling) == pytest.approx((few.mean.value, few.mean.sampling))
+    alone = compare_annotators(np.array([0, 1]), np.array([0, 2999]), np.array([0, 1]), n_labels=3)
+    assert len(alone.a) == 0
+
+
 def test_contested_pairs_come_most_divided_first():
     # ffss: of 12 ordered pairs of votes 4 agree. ffs: 2 of 6 agree. Equal shares: more votes first. fffs: 6 of 12.
     found = agreement.contested(ballots("ffff", "fffs", "ffs.", "ffss", "f...", "kkkk"))
