@@ -184,17 +184,23 @@ def contested(divided: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
     ).set_index(with_prompt["pair_id"].to_numpy())
 
 
+METHODS: Mapping[str, str] = {
+    "majority": "majority",
+    "weighted": "weighted majority",
+    "dawid-skene": "Dawid-Skene",
+    "judge-assisted": "Dawid-Skene with judge",
+    "adjudicator": "a reviewer",
+    "judge": "a judge alone",
+}
+
+
 def flips(differing: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
     """Return the frame of `consensus.flips` in words, with the prompt; `pair_id` stays as the index."""
     with_prompt = differing.merge(pairs[["pair_id", "prompt"]], on="pair_id", how="left")
-    return pd.DataFrame(
-        {
-            "prompt": with_prompt["prompt"],
-            "votes": with_prompt["n_votes"],
-            "majority says": with_prompt["majority"].map(CHOICES),
-            "Dawid-Skene says": with_prompt["dawid_skene"].map(CHOICES),
-        }
-    ).set_index(with_prompt["pair_id"].to_numpy())
+    said = {f"{METHODS[name]} says": with_prompt[name].map(CHOICES) for name in METHODS if name in with_prompt}
+    return pd.DataFrame({"prompt": with_prompt["prompt"], "votes": with_prompt["n_votes"]} | said).set_index(
+        with_prompt["pair_id"].to_numpy()
+    )
 
 
 def outcomes(curation: Curation) -> pd.DataFrame:

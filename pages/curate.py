@@ -11,7 +11,9 @@ from pipeline.records import Project
 
 _METHOD_WORDS = {
     "majority": "Majority: the choice with most votes",
-    "dawid-skene": "Dawid-Skene: careful people's votes weigh more",
+    "weighted": "Weighted majority: people who agree with the others weigh more",
+    "dawid-skene": "Dawid-Skene: learns how each person errs",
+    "judge-assisted": "Dawid-Skene, with the judge as one more person who errs",
 }
 _TIE_WORDS = {"exclude": "Leave the pair out", "human": "Choose the human response"}
 
@@ -34,7 +36,7 @@ def page() -> None:
     curation = services.curation(project.name, rules)
     with right:
         _show_outcome(curation)
-    if rules.method == consensus.DAWID_SKENE:
+    if rules.method != "majority":
         _offer_flips(votes, pairs, rules)
     _show_excluded(curation, pairs, project)
     _show_preferences(curation)
@@ -51,7 +53,7 @@ def _choose_rules(project: Project, votes: pd.DataFrame) -> Rules:
         format_func=_METHOD_WORDS.__getitem__,
         key=f"method-{project.name}",
     )
-    st.caption(widgets.plain(consensus.advise(votes)))
+    st.caption(widgets.plain(consensus.advise(votes).sentence))
     min_votes = st.number_input("Least number of votes", 1, 99, saved.min_votes, key=f"votes-{project.name}")
     if method == "majority":
         label = "Least share of the votes for the outcome (%)"
@@ -107,11 +109,11 @@ def _show_outcome(curation: Curation) -> None:
 
 def _offer_flips(votes: pd.DataFrame, pairs: pd.DataFrame, rules: Rules) -> None:
     """The pairs that a majority would decide otherwise, for whoever wants to see them."""
-    if not st.toggle("Show the pairs that a majority would decide otherwise"):
+    if not st.toggle("Show the pairs on which the methods differ"):
         return
     flipped = tables.flips(consensus.flips(votes, min_votes=rules.min_votes), pairs)
     if flipped.empty:
-        st.write("There is none: both methods come to the same outcome on every pair.")
+        st.write("There is none: all methods come to the same outcome on every pair.")
         return
     reading.open_pair(flipped, pairs, key="flips")
 

@@ -124,7 +124,7 @@ def gather(
             rejected_source, annotation_type, n_votes, support, confidence, method`.
         pairs: As `Store.pairs` returns them.
         votes: As `Store.votes` returns them: the votes that count.
-        consensus: Columns `pair_id, outcome, n_votes, support, confidence`.
+        consensus: Columns `pair_id, outcome, n_votes, support, confidence, method`.
         summary: What curation reported: `method` and `excluded`, pairs by reason.
         formats: Names of formats, or `all`.
         test_share: Share of the prompts to hold out, in [0, 1). Below 20 prompts nothing is held out.
@@ -136,7 +136,7 @@ def gather(
     kept, broken = _without_broken(preferences, ("prompt", "chosen", "rejected"))
     kept = _with_provenance(kept, pairs, project.language).sort_values(["prompt_id", "pair_id"])
     bad = consensus.loc[consensus["outcome"] == Choice.BOTH_BAD].merge(pairs.drop(columns="n_votes"), on="pair_id")
-    bad = bad.assign(agreement=bad["support"], method=str(summary["method"]), language=project.language)
+    bad = bad.assign(agreement=bad["support"], language=project.language)
     frames: dict[Format, pd.DataFrame] = {}
     excluded_by_format: dict[str, dict[str, int]] = {}
     for kind in wanted:

@@ -25,7 +25,8 @@ LEASE_S = 1800
 
 # One pair of the project, if this annotator may still be offered it and nobody else holds its last place.
 _MAY_TAKE = """
-    NOT EXISTS (SELECT 1 FROM votes WHERE votes.project = :project AND votes.annotator = :annotator AND votes.pair_id = pairs.id)
+    NOT EXISTS (SELECT 1 FROM votes WHERE votes.project = :project AND votes.annotator = :annotator AND votes.pair_id = pairs.id
+        AND votes.role = 'annotator')
     AND pairs.n_votes + (
         SELECT count(*) FROM claims WHERE claims.project = :project AND claims.pair_id = pairs.id
         AND claims.annotator <> :annotator AND claims.expires_at > :now
@@ -68,13 +69,17 @@ _CARD = sa.text("""
 """)
 _LAST_VOTE = sa.text("""
     SELECT pair_id, annotator, version, choice, shown_first, reason, edited, seconds, guidelines_version, at
-    FROM votes WHERE project = :project AND annotator = :annotator ORDER BY seq DESC LIMIT 1
+    FROM votes WHERE project = :project AND annotator = :annotator AND role = 'annotator' ORDER BY seq DESC LIMIT 1
 """)
 _STANDING = sa.text("""
-    SELECT (SELECT count(DISTINCT pair_id) FROM votes WHERE project = :project AND annotator = :annotator) AS done, (
+    SELECT (
+        SELECT count(DISTINCT pair_id) FROM votes
+        WHERE project = :project AND annotator = :annotator AND role = 'annotator'
+    ) AS done, (
         SELECT count(*) FROM pairs JOIN projects ON projects.name = pairs.project
         WHERE pairs.project = :project AND pairs.n_votes < projects.votes_wanted AND NOT EXISTS (
             SELECT 1 FROM votes WHERE votes.project = :project AND votes.annotator = :annotator AND votes.pair_id = pairs.id
+            AND votes.role = 'annotator'
         )
     ) AS remaining
 """)
@@ -142,7 +147,7 @@ class LocalBackend:
             guidelines_version=card.guidelines_version,
             at=_iso(now),
         )
-        row = {"project": card.project} | dataclasses.asdict(vote) | {"choice": str(choice)}
+        row = {"project": card.project} | dataclasses.asdict(vote) | {"choice": str(choice), "role": str(vote.role)}
         with self._writing(card.project) as connection:
             try:
                 connection.execute(_VOTE, row)

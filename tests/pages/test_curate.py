@@ -55,7 +55,7 @@ def test_curate_offers_dawid_skene_with_advice(studio):
     app.radio(key=f"method-{NAME}").set_value("dawid-skene").run()
     assert outcome(app) == "10 of 10"
     app.toggle[0].set_value(True).run()
-    assert "There is none: both methods come to the same outcome" in shown(app)
+    assert "There is none: all methods come to the same outcome" in shown(app)
 
 
 def test_curate_lists_the_pairs_that_a_majority_would_decide_otherwise(studio):
