@@ -137,8 +137,8 @@ class Resampled:
         return rows, times
 
 
-def estimate(name: str, table: Resampled) -> Coefficient:
-    """Return one coefficient of a table of counts, with both intervals."""
+def estimate(name: str, table: Resampled, *, over_people: bool = True) -> Coefficient:
+    """Return one coefficient of a table of counts, with both intervals, or with that over pairs alone."""
     if table.n == 0:
         return undefined(0, "No pair has two votes that can be compared yet.")
     value, expected = table.value(name)
@@ -148,7 +148,8 @@ def estimate(name: str, table: Resampled) -> Coefficient:
     drawn = drawn[~np.isnan(drawn)]
     low, high = np.percentile(drawn, [2.5, 97.5]) if len(drawn) else (value, value)
     lowest = 0.0 if name in _SHARES else -1.0
-    return sure(value, (low, high), float(drawn.std()), table.without_each(name), expected, table.n, lowest)
+    without_each = table.without_each(name) if over_people else np.array([])
+    return sure(value, (low, high), float(drawn.std()), without_each, expected, table.n, lowest)
 
 
 def undefined(n: int, why: str) -> Coefficient:
