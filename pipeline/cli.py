@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pipeline import wiring
+from pipeline import insights, wiring
 from pipeline.curate import Rules
 from pipeline.errors import PipelineError
 from pipeline.records import Endpoint, Method
@@ -160,7 +160,7 @@ def status(studio: Studio, options: argparse.Namespace) -> Answer:
 
 def agreement(studio: Studio, options: argparse.Namespace) -> Answer:
     """How far the annotators agree, each number with its interval and n."""
-    return studio.agreement(options.project)
+    return studio.agreement(options.project) | insights.look_closer(studio.store, options.project)
 
 
 def curate(studio: Studio, options: argparse.Namespace) -> Answer:

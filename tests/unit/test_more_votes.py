@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.coefficients import count_labels, value_of
 from pipeline.estimates import encode
-from pipeline.more_votes import expect
+from pipeline.more_votes import expect, sentence
 from tests.frames import ballots, pandalm_votes
 from tests.unit.test_consensus import barzan, bluebirds
 
@@ -95,3 +95,12 @@ def test_votes_like_coin_throws_can_be_looked_ahead_too():
 def test_the_same_votes_and_seed_give_the_same_outlook():
     frame = ballots(*["ffs", "fss", "fff"] * 10)
     pd.testing.assert_frame_equal(expect(frame, seed=3).plans, expect(frame, seed=3).plans)
+
+
+def test_the_outlook_is_said_in_a_sentence_with_its_price_and_its_rival():
+    outlook = expect(ballots(*["ff", "ss"] * 20, *["fs"] * 20), labels=["first", "second"])
+    said = sentence(outlook)
+    assert "1 more vote on each pair (60 votes) would bring it to" in said
+    # 120 votes now: 60 more on 30 new pairs narrow the interval by the root of 120/180.
+    wider = outlook.plans["width"].iloc[0] * (2 / 3) ** 0.5 / 2
+    assert f"As many votes on new pairs would bring it to ±{wider:.2f}" in said
