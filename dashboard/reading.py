@@ -5,8 +5,6 @@ import streamlit as st
 
 from dashboard import widgets
 
-LAZY_FROM_ROWS = 5_000
-
 
 def open_pair(table: pd.DataFrame, pairs: pd.DataFrame, *, key: str) -> None:
     """Show a table of pairs; a row that is chosen shows its prompt and both responses below.
@@ -24,7 +22,8 @@ def open_preference(table: pd.DataFrame, preferences: pd.DataFrame, *, key: str)
     _show_chosen(table, preferences, {"chosen": "Chosen", "rejected": "Rejected"}, key)
 
 
-def _show_chosen(table: pd.DataFrame, rows: pd.DataFrame, sides: dict[str, str], key: str) -> None:
+def choose_pair(table: pd.DataFrame, *, key: str, name: str) -> str | None:
+    """Show a table of pairs with its download; return the id of the pair whose row is chosen, None before a choice."""
     st.caption(f"{len(table):,} {'pair' if len(table) == 1 else 'pairs'}. Choose a row to read it in full.")
     chosen = st.dataframe(
         table,
@@ -32,13 +31,19 @@ def _show_chosen(table: pd.DataFrame, rows: pd.DataFrame, sides: dict[str, str],
         on_select="rerun",
         selection_mode="single-row",
         key=f"table-{key}",
-        lazy=len(table) >= LAZY_FROM_ROWS,
+        lazy=len(table) >= widgets.LAZY_FROM_ROWS,
     )
+    widgets.download(table, key=key, name=name)
     places = chosen["selection"]["rows"]
     # The table may have become shorter since the row was chosen.
-    if not places or places[0] >= len(table):
+    return str(table.index[places[0]]) if places and places[0] < len(table) else None
+
+
+def _show_chosen(table: pd.DataFrame, rows: pd.DataFrame, sides: dict[str, str], key: str) -> None:
+    pair_id = choose_pair(table, key=key, name=key)
+    if pair_id is None:
         return
-    row = rows[rows["pair_id"] == table.index[places[0]]].iloc[0]
+    row = rows[rows["pair_id"] == pair_id].iloc[0]
     widgets.text_card("Prompt", str(row["prompt"]))
     for column, (name, title) in zip(st.columns(2), sides.items(), strict=True):
         with column:

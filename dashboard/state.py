@@ -36,3 +36,13 @@ def forget_annotator() -> None:
     """Forget the name, so that another person can vote in this window."""
     st.session_state.pop("annotator", None)
     st.query_params.pop("annotator", None)
+
+
+def reviewer() -> str:
+    """Return the name under which this visitor decides pairs, empty before they gave one."""
+    return str(st.session_state.get("reviewer", ""))
+
+
+def choose_reviewer(name: str) -> None:
+    """Remember under which name this visitor decides pairs."""
+    st.session_state["reviewer"] = name

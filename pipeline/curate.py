@@ -7,11 +7,13 @@ a text can be trained on is not asked here: people may rightly prefer an answer 
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from pipeline.errors import SettingsError
+from pipeline.intervals import wilson
 from pipeline.records import HUMAN, Choice, Method, Role
 
 REASONS: Mapping[str, str] = {
@@ -218,3 +220,26 @@ def _count(values: pd.Series, order: list[str] | None = None) -> dict[str, int]:
     """How often each value occurs, in the given order, else by name."""
     counts = values.value_counts()
     return {str(name): int(counts[name]) for name in (order or sorted(counts.index)) if name in counts.index}
+
+
+class LengthBias(NamedTuple):
+    """Whether longer responses win. Of `n` preferences with unequal lengths, `share` (95 %: `low` to `high`) chose the longer.
+
+    `chosen_chars` and `rejected_chars` are mean lengths over all preferences.
+    """
+
+    n: int
+    share: float
+    low: float
+    high: float
+    chosen_chars: float
+    rejected_chars: float
+
+
+def length_bias(preferences: pd.DataFrame) -> LengthBias:
+    """Measure how often the longer response was chosen; NaN without preferences. `preferences`: `chosen, rejected`."""
+    chosen, rejected = preferences["chosen"].str.len(), preferences["rejected"].str.len()
+    n, longer = int((chosen != rejected).sum()), int((chosen > rejected).sum())
+    low, high = wilson(np.array([longer]), np.array([n]))
+    share = longer / n if n else float("nan")
+    return LengthBias(n, share, float(low[0]), float(high[0]), float(chosen.mean()), float(rejected.mean()))

@@ -4,7 +4,7 @@ Here the store meets the stages that decide. Votes are only ever added: a review
 another leaves the votes as they were cast.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -12,6 +12,14 @@ from pipeline import adjudicate, annotate, calibration, consensus, judge, judge_
 from pipeline.adapters.store import Store
 from pipeline.curate import Rules
 from pipeline.records import Choice, DocumentKind, Vote
+
+
+class Reviewed(NamedTuple):
+    """How sure the votes were on `n` reviewed pairs: the table of `calibration.reliability`, and its mean error."""
+
+    n: int
+    table: pd.DataFrame
+    error: float
 
 
 class Decisions:
@@ -48,6 +56,18 @@ class Decisions:
         people = consensus.decide(self.store.votes(name), min_votes=min_votes)
         return judge_check.check(judgements, judge.verdicts(judgements), people, self.store.pairs(name))
 
+    def flips(self, name: str, *, min_votes: int) -> pd.DataFrame:
+        """Return the pairs on which the methods of adding up differ, as `consensus.flips`."""
+        verdicts = judge.verdicts(self.store.judgements(name))
+        return consensus.flips(self.store.votes(name), min_votes=min_votes, verdicts=verdicts)
+
+    def reviewed(self, name: str, method: str, *, min_votes: int) -> Reviewed:
+        """Return how sure a method was of pairs that a reviewer decided too, and whether it was right."""
+        verdicts = judge.verdicts(self.store.judgements(name))
+        decided = consensus.decide(self.store.votes(name), method=method, min_votes=min_votes, verdicts=verdicts)
+        confidence, right = calibration.known_outcomes(decided, self.store.decisions(name))
+        return Reviewed(len(right), calibration.reliability(confidence, right), calibration.calibration_error(confidence, right))
+
     def queue(self, name: str, order: str = adjudicate.Order.ENTROPY) -> pd.DataFrame:
         """Return the pairs a reviewer should look at, as `adjudicate.queue`."""
         verdicts = judge.verdicts(self.store.judgements(name))
@@ -55,7 +75,7 @@ class Decisions:
 
     def history(self, name: str, pair_id: str) -> pd.DataFrame:
         """Return everything ever said on a pair, blind to names, as `adjudicate.history`."""
-        return adjudicate.history(self.store.votes(name, history=True), pair_id)
+        return adjudicate.history(self.store.votes_on(name, pair_id), pair_id)
 
     def review(self, name: str, pair_id: str, choice: Choice, *, reviewer: str, reason: str) -> None:
         """Add a reviewer's decision on a pair; to skip takes an earlier one back. No vote is changed.

@@ -70,6 +70,10 @@ class Contents:
             sizes.setdefault(str(kind), {})[str(split)] = len(frame)
         return sizes
 
+    def prompts(self, split: Split) -> set[str]:
+        """Return the prompts that stand in a split, in whatever format."""
+        return {prompt for (_, each), frame in self.frames.items() if each is split for prompt in frame["prompt"]}
+
     def preview(self, kind: Format, *, limit: int = 5) -> list[Row]:
         """Return the first rows of a format exactly as they will be written."""
         frames = (frame.head(limit) for (each, _), frame in self.frames.items() if each == kind)

@@ -97,12 +97,13 @@ class VoteTable(Database):
         guidelines_version, at, role` (`at` as timestamps in UTC). `annotator` is the name in force.
         """
         everything = sa.select(schema.votes).where(schema.votes.c.project == project).subquery()
-        frame = self._vote_frame(everything if history else self._latest_votes(project))
-        names = self.aliases(project)
-        if not names:
-            return frame
-        frame["annotator"] = frame["annotator"].map(lambda name: names.get(name, name))
+        frame = self._vote_frame(everything if history else self._latest_votes(project), project)
         return frame if history else frame.drop_duplicates(["pair_id", "annotator"], keep="last", ignore_index=True)
+
+    def votes_on(self, project: str, pair_id: str) -> pd.DataFrame:
+        """Return every vote ever cast on one pair, in any role, with the columns of `votes`."""
+        on_pair = (schema.votes.c.project == project) & (schema.votes.c.pair_id == pair_id)
+        return self._vote_frame(sa.select(schema.votes).where(on_pair).subquery(), project)
 
     def decisions(self, project: str) -> pd.DataFrame:
         """Return the reviewers' decision in force on each decided pair: the last to arrive, with the columns of `votes`.
@@ -110,15 +111,16 @@ class VoteTable(Database):
         A decision to skip takes the one before back, so such pairs are not among them.
         """
         reviewers = (schema.votes.c.project == project) & (schema.votes.c.role == str(Role.ADJUDICATOR))
-        frame = self._vote_frame(sa.select(schema.votes).where(reviewers).subquery())
+        frame = self._vote_frame(sa.select(schema.votes).where(reviewers).subquery(), project)
         newest = frame.drop_duplicates("pair_id", keep="last")
         return newest[newest["choice"] != Choice.SKIP].reset_index(drop=True)
 
-    def _vote_frame(self, source: sa.Subquery) -> pd.DataFrame:
+    def _vote_frame(self, source: sa.Subquery, project: str) -> pd.DataFrame:
         columns = [column for column in source.c if column.name != "project"]
         frame = self.frame(sa.select(*columns).order_by(source.c.seq))
         frame["at"] = pd.to_datetime(frame["at"], format="ISO8601", utc=True)
-        return frame
+        names = self.aliases(project)
+        return frame.assign(annotator=frame["annotator"].replace(names)) if names else frame
 
     def aliases(self, project: str) -> dict[str, str]:
         """Return the name in force of each annotator who has another one."""

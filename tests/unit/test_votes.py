@@ -129,11 +129,12 @@ def test_a_workspace_of_the_first_version_keeps_its_votes_and_gains_roles(tmp_pa
         config.attributes["connection"] = connection
         command.upgrade(config, "0001")
         columns = "seq, project, pair_id, annotator, version, choice, shown_first, reason, edited, guidelines_version, at"
+        moment = "2026-03-02T12:00:00.000000+00:00"
         for seq, version, choice in ((3, 0, "first"), (7, 1, "tie")):
             connection.execute(
                 sa.text(
-                    f"insert into votes ({columns}) values ({seq}, 'dutch', 'p1', 'ana', {version}, '{choice}', '', 'why', '', '',"
-                    " '2026-03-02T12:00:00.000000+00:00')"
+                    f"insert into votes ({columns}) values"
+                    f" ({seq}, 'dutch', 'p1', 'ana', {version}, '{choice}', '', 'why', '', '', '{moment}')"
                 )
             )
     engine.dispose()
