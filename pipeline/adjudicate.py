@@ -16,6 +16,7 @@ from pipeline.errors import VoteError
 from pipeline.records import Choice, Role, content_id
 
 ADJUDICATOR = str(Role.ADJUDICATOR)
+REPEAT = str(Role.REPEAT)
 """The `method` of an outcome that a reviewer decided."""
 
 MAX_REASON_CHARS = 2_000
@@ -121,15 +122,17 @@ def history(cast: pd.DataFrame, pair_id: str) -> pd.DataFrame:
         at`, and `counts`: whether this is what its author says now. A skip in the role of a reviewer takes a
         decision back; of several reviewers the last counts.
     """
-    rows = cast[cast["pair_id"] == pair_id].sort_values("seq")
+    # A repeat asks whether an answer lasts; it is no opinion of its own.
+    rows = cast[(cast["pair_id"] == pair_id) & (cast["role"] != REPEAT)].sort_values("seq")
     is_reviewer = (rows["role"] == ADJUDICATOR).to_numpy(dtype=bool)
     numbers = np.zeros(len(rows), dtype=np.int64)
     for those in (is_reviewer, ~is_reviewer):
         numbers[those] = pd.factorize(rows.loc[those, "annotator"])[0] + 1
     who = [f"{'Reviewer' if role else 'Annotator'} {number}" for role, number in zip(is_reviewer, numbers, strict=True)]
     author = rows["annotator"].where(~is_reviewer, "")
-    latest = ~pd.DataFrame({"author": author, "is_reviewer": is_reviewer}).duplicated(keep="last")
-    shown = rows[["choice", "reason", "edited", "at"]].assign(counts=latest.to_numpy())
+    latest = ~pd.DataFrame({"author": author, "role": rows["role"]}).duplicated(keep="last").to_numpy()
+    counts = latest & rows["role"].isin([Role.ANNOTATOR, Role.ADJUDICATOR]).to_numpy()
+    shown = rows[["choice", "reason", "edited", "at"]].assign(counts=counts)
     shown.insert(0, "who", who)
     return shown.reset_index(drop=True)
 

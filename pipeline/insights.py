@@ -32,7 +32,7 @@ PEOPLE = (
 def look_closer(store: Store, name: str) -> dict[str, Any]:
     """Return `people`, `questions`, `segments`, `more_votes` and `judge_ratings` of a project."""
     votes, pairs, everything = store.votes(name), store.pairs(name), store.votes(name, history=True)
-    history = everything[everything["role"] == Role.ANNOTATOR]
+    history = everything[everything["role"] != Role.ADJUDICATOR]
     labels = agreement.offered_choices(votes)
     people = annotators.examine(votes, pairs, history=history)
     outlook = more_votes.expect(votes, labels=labels)

@@ -35,6 +35,8 @@ class Role(StrEnum):
 
     ANNOTATOR = "annotator"
     ADJUDICATOR = "adjudicator"
+    REPEAT = "repeat"
+    """A pair shown to its annotator once more, unannounced, to see whether the answer lasts; it counts nowhere else."""
 
 
 class Method(StrEnum):

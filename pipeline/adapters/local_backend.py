@@ -17,9 +17,9 @@ from sqlalchemy.engine import Connection
 
 from pipeline.adapters import schema
 from pipeline.adapters.store import Store
-from pipeline.annotate import Card, order
+from pipeline.annotate import Card, is_repeat_due, order
 from pipeline.errors import StaleCardError
-from pipeline.records import Choice, Pair, Vote
+from pipeline.records import Choice, Pair, Role, Vote
 
 LEASE_S = 1800
 
@@ -83,6 +83,18 @@ _STANDING = sa.text("""
         )
     ) AS remaining
 """)
+_ANSWERS = sa.text("""
+    SELECT order_key, (
+        SELECT count(*) FROM votes WHERE project = :project AND annotator = :annotator AND role <> 'adjudicator'
+    ) AS answers FROM projects WHERE name = :project
+""")
+_TO_REPEAT = sa.text("""
+    SELECT pair_id FROM votes WHERE project = :project AND annotator = :annotator AND role = 'annotator' AND choice <> 'skip'
+    AND NOT EXISTS (
+        SELECT 1 FROM votes AS again WHERE again.project = :project AND again.annotator = :annotator
+        AND again.pair_id = votes.pair_id AND again.role = 'repeat'
+    ) ORDER BY seq LIMIT 1
+""")
 _LOCK = sa.text("SELECT pg_advisory_xact_lock(hashtext(:project))")
 
 
@@ -107,7 +119,7 @@ class LocalBackend:
         """Return the card this annotator should vote on, or None when no pair is left for them.
 
         It is the card they already hold, if any. Else it is a pair close to complete, claimed for them for
-        the length of the lease.
+        the length of the lease; and now and then one they answered long ago, as a repeat.
         """
         with self._writing(project) as connection:
             values = {"project": project, "annotator": annotator, "now": _iso(now)}
@@ -116,6 +128,9 @@ class LocalBackend:
             connection.execute(_DROP_CLAIMS, values)
             if not pair_id:
                 return None
+            repeated = _repeat(connection, values)
+            if repeated:
+                return _card(connection, project, annotator, repeated, role=Role.REPEAT)
             expires_at = _iso(now + self._lease)
             connection.execute(_CLAIM, {"project": project, "pair_id": pair_id, "annotator": annotator, "expires_at": expires_at})
             return _card(connection, project, annotator, pair_id)
@@ -146,6 +161,7 @@ class LocalBackend:
             seconds=seconds,
             guidelines_version=card.guidelines_version,
             at=_iso(now),
+            role=card.role,
         )
         row = {"project": card.project} | dataclasses.asdict(vote) | {"choice": str(choice), "role": str(vote.role)}
         with self._writing(card.project) as connection:
@@ -156,7 +172,8 @@ class LocalBackend:
                     "You already answered this pair in another window; here is the next one.",
                     hint="Nothing is lost: the answer you gave there counts.",
                 ) from error
-            _count(connection, card, vote)
+            if card.role is Role.ANNOTATOR:
+                _count(connection, card, vote)
             connection.execute(_DROP_CLAIM, {"project": card.project, "annotator": card.annotator, "pair_id": card.pair.id})
         return vote
 
@@ -193,7 +210,23 @@ def _first_open(connection: Connection, values: dict[str, str], wanted: int) -> 
     return None
 
 
-def _card(connection: Connection, project: str, annotator: str, pair_id: str, previous: Vote | None = None) -> Card:
+def _repeat(connection: Connection, values: dict[str, str]) -> str | None:
+    """Return the pair the annotator should answer once more, their oldest that was not repeated yet, or None."""
+    standing = connection.execute(_ANSWERS, values).one()
+    if not is_repeat_due(standing.order_key, values["annotator"], standing.answers):
+        return None
+    pair_id = connection.execute(_TO_REPEAT, values).scalar()
+    return None if pair_id is None else str(pair_id)
+
+
+def _card(
+    connection: Connection,
+    project: str,
+    annotator: str,
+    pair_id: str,
+    previous: Vote | None = None,
+    role: Role = Role.ANNOTATOR,
+) -> Card:
     """Return the pair as this annotator sees it."""
     row = connection.execute(_CARD, {"project": project, "pair_id": pair_id}).one()
     pair = Pair(id=pair_id, prompt_id=row.prompt_id, first_id=row.first_id, second_id=row.second_id, position=row.position)
@@ -210,6 +243,7 @@ def _card(connection: Connection, project: str, annotator: str, pair_id: str, pr
         shown_second=texts[shown_second_id],
         guidelines_version=row.guidelines_version or "",
         previous=previous,
+        role=role,
     )
 
 
