@@ -187,7 +187,7 @@ def examined(project: str) -> pd.DataFrame:
 @st.cache_resource(show_spinner="Looking at how each person votes…", max_entries=8)
 def _examined(url: str, project: str, version: str) -> pd.DataFrame:  # noqa: ARG001 - part of the cache's key
     everything = studio().store.votes(project, history=True)
-    return examine(votes(project), pairs(project), history=everything[everything["role"] == Role.ANNOTATOR])
+    return examine(votes(project), pairs(project), history=everything[everything["role"] != Role.ADJUDICATOR])
 
 
 def segments(project: str) -> pd.DataFrame:
