@@ -130,9 +130,8 @@ def history(cast: pd.DataFrame, pair_id: str) -> pd.DataFrame:
         numbers[those] = pd.factorize(rows.loc[those, "annotator"])[0] + 1
     who = [f"{'Reviewer' if role else 'Annotator'} {number}" for role, number in zip(is_reviewer, numbers, strict=True)]
     author = rows["annotator"].where(~is_reviewer, "")
-    latest = ~pd.DataFrame({"author": author, "role": rows["role"]}).duplicated(keep="last").to_numpy()
-    counts = latest & rows["role"].isin([Role.ANNOTATOR, Role.ADJUDICATOR]).to_numpy()
-    shown = rows[["choice", "reason", "edited", "at"]].assign(counts=counts)
+    latest = ~pd.DataFrame({"author": author, "is_reviewer": is_reviewer}).duplicated(keep="last")
+    shown = rows[["choice", "reason", "edited", "at"]].assign(counts=latest.to_numpy())
     shown.insert(0, "who", who)
     return shown.reset_index(drop=True)
 

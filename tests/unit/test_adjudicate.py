@@ -72,6 +72,11 @@ def test_the_history_names_nobody_and_says_what_counts():
     assert not shown.astype(str).stack().str.contains("Ana|Ben").any()
 
 
+def test_a_repeat_is_no_part_of_the_history():
+    cast = votes(("p1", "Ana", "first"), ("p1", "Ana", "second")).assign(role=["annotator", "repeat"])
+    assert history(cast, "p1")["choice"].tolist() == ["first"]
+
+
 def test_of_two_reviewers_the_last_counts():
     cast = votes(("p1", "Ana", "first"), ("p1", "Ben", "second")).assign(role="adjudicator")
     assert history(cast, "p1")["counts"].tolist() == [False, True]
