@@ -176,6 +176,7 @@ DIMENSIONS: Mapping[str, str] = {
     "model": "model that wrote the response",
     "week": "week of the vote",
     "guidelines": "version of the guidelines",
+    "language": "language, over all projects",
 }
 
 

@@ -22,7 +22,7 @@ from pipeline.judge_check import JudgeCheck
 from pipeline.more_votes import Outlook, expect
 from pipeline.near_duplicates import count_repeated
 from pipeline.records import Project, Role
-from pipeline.segments import by_segment
+from pipeline.segments import by_language, by_segment
 from pipeline.selection import Selection, SelectionRules, select_prompts
 from pipeline.settings import Settings
 from pipeline.shapes import Split
@@ -199,6 +199,21 @@ def segments(project: str) -> pd.DataFrame:
 def _segments(url: str, project: str, version: str) -> pd.DataFrame:  # noqa: ARG001 - part of the cache's key
     cast = votes(project)
     return by_segment(cast, pairs(project), labels=offered_choices(cast))
+
+
+def languages_compared() -> pd.DataFrame:
+    """Return agreement by language over all projects but demonstrations, as `segments.by_language`."""
+    real = [project for project in projects() if not project.is_demonstration]
+    versions = tuple((project.name, studio().store.version(project.name)) for project in real)
+    return _languages_compared(studio().store.url, versions)
+
+
+@st.cache_resource(show_spinner="Comparing languages…", max_entries=2)
+def _languages_compared(url: str, versions: tuple[tuple[str, str], ...]) -> pd.DataFrame:  # noqa: ARG001 - part of the cache's key
+    votes_of: dict[str, list[pd.DataFrame]] = {}
+    for name, _ in versions:
+        votes_of.setdefault(studio().store.project(name).language, []).append(votes(name))
+    return by_language(votes_of)
 
 
 def outlook(project: str) -> Outlook:

@@ -158,10 +158,10 @@ def _show_together(report: AgreementReport, names: dict[str, str]) -> None:
 def _show_parts(project: Project) -> None:
     """Agreement by kind of pair and by time."""
     st.subheader("Is there a part on which people agree less?", anchor=False)
-    found = services.segments(project.name)
     dimension = st.selectbox(
         "Divide by", list(opinions.DIMENSIONS), format_func=opinions.DIMENSIONS.__getitem__, key="segment-dimension"
     )
+    found = services.languages_compared() if dimension == "language" else services.segments(project.name)
     part = found[found["dimension"] == dimension]
     if part["percent"].notna().any():
         widgets.chart(charts.segments(part[part["percent"].notna()]), key="segments")

@@ -26,6 +26,8 @@ CHOICES = (Choice.FIRST, Choice.SECOND, Choice.TIE, Choice.BOTH_BAD)
 MIN_VOTES = 20
 """With fewer votes of a kind, nothing is asked about them."""
 UNLIKELY = 0.05
+WORTH_A_WORD = 0.1
+"""A difference of fewer percent points than ten is not asked about, however many votes make it unlikely."""
 ALWAYS_SHARE = 0.9
 FAST_SHARE = 0.2
 FASTEST_CHARS_PER_S = 100
@@ -280,7 +282,7 @@ def _habits(row: Mapping[str, Any]) -> list[tuple[Topic, bool, str, str]]:
         ),
         (
             Topic.POSITION,
-            row["position_chance"] < UNLIKELY,
+            row["position_chance"] < UNLIKELY and abs(row["shown_first_share"] - 0.5) >= WORTH_A_WORD,
             f"{row['shown_first_share']:.0%} of {row['sided']:,} choices went to the answer shown first; half is expected.",
             "Do they read both answers to the end, and does the layout work on their screen?",
         ),
@@ -299,21 +301,21 @@ def _differences(row: Mapping[str, Any]) -> list[tuple[Topic, bool, str, str]]:
     return [
         (
             Topic.OTHERS,
-            row["others_chance"] < UNLIKELY and row["same_share"] < row["others_expected"],
+            row["others_chance"] < UNLIKELY and row["others_expected"] - row["same_share"] >= WORTH_A_WORD,
             f"{row['same_share']:.0%} of {row['compared']:,} votes say what most of the others say; "
             f"among the others it is {row['others_expected']:.0%}.",
             "Look at a few of these pairs together: do they read the guidelines differently, or see what others miss?",
         ),
         (
             Topic.LENGTH,
-            row["length_chance"] < UNLIKELY,
+            row["length_chance"] < UNLIKELY and abs(row["longer_share"] - row["longer_expected"]) >= WORTH_A_WORD,
             f"{row['longer_share']:.0%} of {row['sized']:,} choices went to the longer answer; "
             f"others chose it in {row['longer_expected']:.0%} on the same pairs.",
             "What do they look for in an answer: is a long one better, or a short one?",
         ),
         (
             Topic.DRIFT,
-            row["drift_chance"] < UNLIKELY,
+            row["drift_chance"] < UNLIKELY and abs(row["early_share"] - row["late_share"]) >= WORTH_A_WORD,
             f"In the first half {row['early_share']:.0%} of the votes say what most of the others say, "
             f"in the second {row['late_share']:.0%}.",
             "What changed: the guidelines, the kind of prompts, or how tired they are?",

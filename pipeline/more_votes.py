@@ -33,7 +33,7 @@ class Outlook:
 
     `plans`: columns `more_each` votes on each pair, `more_pairs` (int), `votes` to be cast, `width` of the 95 % interval
     of alpha that is expected (over pairs, the same people), `flips`: pairs expected to have another majority, or one
-    where there was none, or none where there was one, with `flips_low, flips_high` (95 %; NaN for plans of more pairs),
+    where there was none, or none where there was one, of those there are now, with `flips_low, flips_high` (95 %),
     `decided_share` of the pairs expected to have a majority. The first row is the present. `pairs` and `votes` there are
     now. `why` is not empty where
     nothing can be told; then `plans` is empty.
@@ -77,7 +77,7 @@ def expect(
         extra = round(times * len(counts))
         # Intervals over pairs shrink with the root of the number of pairs.
         width = now * float(np.sqrt(len(counts) / (len(counts) + extra)))
-        rows.append(_row(0, extra, round(times * int(n.sum())), width, (np.nan, np.nan, np.nan), _decided(counts)))
+        rows.append(_row(0, extra, round(times * int(n.sum())), width, (0.0, 0.0, 0.0), _decided(counts)))
     return Outlook(plans=_frame(rows), pairs=len(counts), votes=int(n.sum()))
 
 
@@ -93,20 +93,20 @@ def name_plan(more_each: int, more_pairs: int) -> str:
 def sentence(outlook: Outlook) -> str:
     """Say what one more vote on each pair would change, and whether as much work on new pairs narrows alpha more."""
     now, *plans = outlook.plans.to_dict("records")
-    begin = f"Alpha is known to within ±{now['width'] / 2:.2f} now (95 %, over pairs)."
+    begin = f"Alpha is known to within ±{now['width'] / 2:.3f} now (95 %, over pairs)."
     deeper = next((plan for plan in plans if plan["more_each"]), None)
     if deeper is None:
         return begin
     begin += (
         f" {name_plan(deeper['more_each'], 0).capitalize()} ({deeper['votes']:,} votes) would bring it to "
-        f"±{deeper['width'] / 2:.2f} and change the outcome of about {deeper['flips']:,.0f} pairs "
+        f"±{deeper['width'] / 2:.3f} and change the outcome of about {deeper['flips']:,.0f} pairs "
         f"({deeper['flips_low']:,.0f} to {deeper['flips_high']:,.0f})."
     )
     # As many votes on new pairs, at as many votes a pair as now.
     wider = now["width"] * float(np.sqrt(outlook.votes / (outlook.votes + deeper["votes"])))
     if wider < deeper["width"]:
-        return f"{begin} As many votes on new pairs would bring it to ±{wider / 2:.2f}, and leave these outcomes as they are."
-    return f"{begin} As many votes on new pairs would bring it to ±{wider / 2:.2f} only."
+        return f"{begin} As many votes on new pairs would bring it to ±{wider / 2:.3f}, and leave these outcomes as they are."
+    return f"{begin} As many votes on new pairs would bring it to ±{wider / 2:.3f} only."
 
 
 def _row(

@@ -103,4 +103,4 @@ def test_the_outlook_is_said_in_a_sentence_with_its_price_and_its_rival():
     assert "1 more vote on each pair (60 votes) would bring it to" in said
     # 120 votes now: 60 more on 30 new pairs narrow the interval by the root of 120/180.
     wider = outlook.plans["width"].iloc[0] * (2 / 3) ** 0.5 / 2
-    assert f"As many votes on new pairs would bring it to ±{wider:.2f}" in said
+    assert f"As many votes on new pairs would bring it to ±{wider:.3f}" in said
