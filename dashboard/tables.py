@@ -242,9 +242,8 @@ def decided_by(curation: Curation) -> pd.DataFrame:
     return pd.DataFrame({"decided by": [METHODS[name] for name in counted.index], "preferences": counted.to_numpy()})
 
 
-def excluded(curation: Curation, reason: str) -> pd.DataFrame:
-    """Return the pairs left out under one reason in words; `pair_id` stays as the index."""
-    rows = curation.excluded[curation.excluded["reason"] == reason]
+def excluded(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return pairs left out in words; `pair_id` stays as the index. `rows`: of `Curation.excluded`."""
     return pd.DataFrame(
         {"prompt": rows["prompt"].to_numpy(), "detail": rows["detail"].to_numpy()}, index=rows["pair_id"].to_numpy()
     )

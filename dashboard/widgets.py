@@ -4,7 +4,7 @@ Text from outside is shown by `text_card` alone: escaped, in its own direction, 
 """
 
 import html
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -107,14 +107,14 @@ def chart(figure: go.Figure, *, key: str) -> None:
 def table(shown: pd.DataFrame, *, key: str, name: str) -> None:
     """Show a table with a button that downloads it as a spreadsheet named after `name`."""
     st.dataframe(shown, hide_index=True, lazy=len(shown) >= LAZY_FROM_ROWS, key=f"{key}-table")
-    download(shown, key=key, name=name)
+    download(lambda: shown, key=key, name=name)
 
 
-def download(shown: pd.DataFrame, *, key: str, name: str) -> None:
-    """A button that downloads a table; the file is made when it is pressed."""
+def download(make: Callable[[], pd.DataFrame], *, key: str, name: str) -> None:
+    """A button that downloads a table; table and file are made when it is pressed."""
     st.download_button(
         "Download this table",
-        data=lambda: tables.spreadsheet(shown),
+        data=lambda: tables.spreadsheet(make()),
         file_name=f"{name}.csv",
         mime="text/csv",
         key=f"{key}-download",

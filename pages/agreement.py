@@ -110,7 +110,7 @@ def _show_contested(project: Project) -> None:
         st.write("Nowhere: on every pair with two votes or more, all votes are the same.")
         return
     pairs = services.pairs(project.name)
-    chosen = reading.choose_pair(opinions.queue(found, pairs), key=f"queue-{order}", name="contested-pairs")
+    chosen = reading.choose_pair(found, lambda some: opinions.queue(some, pairs), key=f"queue-{order}", name="contested-pairs")
     if chosen is not None:
         deciding.decide_pair(project, pairs, chosen, key="queue")
 

@@ -128,7 +128,7 @@ def _show_outcome(project: Project, curation: Curation) -> None:
         st.caption(f"{empty:,} of them hold an empty text; the export leaves those out.")
     table = tables.outcomes(curation)
     widgets.chart(charts.reasons(table), key="reasons")
-    widgets.download(table, key="outcomes", name="outcomes")
+    widgets.download(lambda: table, key="outcomes", name="outcomes")
     if not kept:
         return
     with st.expander("What will the export hold?", expanded=True):
@@ -146,11 +146,11 @@ def _offer_flips(project: Project, pairs: pd.DataFrame, rules: Rules) -> None:
     """The pairs on which the methods differ, side by side, for whoever wants to see them."""
     if not st.toggle("Show the pairs on which the methods differ"):
         return
-    flipped = tables.flips(services.flips(project.name, min_votes=rules.min_votes), pairs)
+    flipped = services.flips(project.name, min_votes=rules.min_votes)
     if flipped.empty:
         st.write("There is none: all methods come to the same outcome on every pair.")
         return
-    reading.open_pair(flipped, pairs, key="flips")
+    reading.open_pair(flipped, lambda some: tables.flips(some, pairs), pairs, key="flips", name="methods-differ")
 
 
 def _show_sureness(project: Project, rules: Rules) -> None:
@@ -163,7 +163,7 @@ def _show_sureness(project: Project, rules: Rules) -> None:
             "On the Agreement page, order the contested pairs as drawn at random and decide some."
         )
         return
-    st.write(f"On {found.n:,} reviewed pairs, confidence was {100 * found.error:.0f} points off on average.")
+    st.write(f"On {found.n:,} reviewed pairs, confidence was {100 * found.error:.1f} percentage points off on average.")
     left, right = st.columns(2)
     with left:
         widgets.chart(charts.reliability(found.table), key="reliability")
@@ -181,7 +181,12 @@ def _show_excluded(curation: Curation, pairs: pd.DataFrame, project: Project) ->
     reason = st.selectbox(
         "Reason", list(counted), format_func=lambda name: f"{REASONS[name]} ({counted[name]:,})", key=f"reason-{project.name}"
     )
-    chosen = reading.choose_pair(tables.excluded(curation, reason), key=f"excluded-{reason}", name=f"left-out-{reason}")
+    chosen = reading.choose_pair(
+        curation.excluded[curation.excluded["reason"] == reason],
+        tables.excluded,
+        key=f"excluded-{reason}",
+        name=f"left-out-{reason}",
+    )
     if chosen is None:
         st.caption("An opened pair can be brought back: decide it yourself, with a reason.")
         return
@@ -195,7 +200,7 @@ def _show_preferences(curation: Curation) -> None:
     if kept.empty:
         st.write("None yet. Lower the least number of votes or the share, or collect more votes.")
         return
-    reading.open_preference(tables.preferences(kept), kept, key="preferences")
+    reading.open_preference(kept, tables.preferences, key="preferences", name="preferences")
 
 
 page()

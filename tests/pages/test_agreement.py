@@ -89,14 +89,7 @@ def add_judgements(studio, words: str) -> None:
         first = 4.0 if choice is Choice.FIRST else 2.0
         ratings = {"rating_first": first, "rating_second": 6.0 - first}
         said += [
-            Judgement(
-                pair_id=row["pair_id"],
-                judge="j",
-                shown_first=seat,
-                choice=choice,
-                rating_first=ratings[0],
-                rating_second=ratings[1],
-            )
+            Judgement(pair_id=row["pair_id"], judge="j", shown_first=seat, choice=choice, **ratings)
             for seat in (row["first_id"], row["second_id"])
         ]
     studio.store.add_judgements(NAME, said)

@@ -9,6 +9,7 @@ from pipeline.consensus import advise, decide, flips
 from pipeline.dawid_skene import dawid_skene
 from pipeline.errors import SettingsError, VoteError
 from pipeline.records import Method
+from tests.bench.consensus import study
 from tests.frames import ballots, pandalm_votes, votes
 
 
@@ -208,3 +209,20 @@ def test_the_advice_on_bluebirds_is_the_method_that_is_right_more_often(real_dat
         right[method] = (found["outcome"] == found["pair_id"].map(truth)).mean()
     assert round(right[Method.MAJORITY], 3) == 0.759
     assert right[Method.MAJORITY] <= right[Method.WEIGHTED] < right[Method.DAWID_SKENE]
+
+
+def right_share(found: pd.DataFrame, truth: np.ndarray) -> float:
+    return float((found["outcome"].to_numpy() == truth[found["pair_id"]]).mean())
+
+
+def test_among_people_who_press_first_dawid_skene_is_advised_and_right_more_often():
+    cast, truth = study(1, 300, always_first=3)
+    assert advise(cast).method is Method.DAWID_SKENE
+    assert right_share(decide(cast, method=Method.DAWID_SKENE), truth) > right_share(decide(cast), truth) + 0.03
+
+
+def test_with_few_votes_each_the_majority_is_advised_and_right_more_often():
+    for people in ({}, {"careless": 3}, {"always_first": 3}):
+        cast, truth = study(1, 30, **people)
+        assert advise(cast).method is Method.MAJORITY
+        assert right_share(decide(cast), truth) > right_share(decide(cast, method=Method.DAWID_SKENE), truth)
