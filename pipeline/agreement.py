@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from pipeline.coefficients import COEFFICIENTS, count_labels
 from pipeline.cohen import MIN_SHARED_ITEMS, Comparison, compare_annotators
-from pipeline.estimates import Coded, Coefficient, Resampled, encode, estimate, sure, undefined
+from pipeline.estimates import Coded, Coefficient, Resampled, encode, estimate, part_of, sure, undefined
 from pipeline.intervals import Z_95
 from pipeline.records import Choice
 
@@ -121,12 +121,8 @@ def _on_scale(coded: Coded, allowed: Sequence[Choice]) -> Coded:
     """Return the votes that lie on the scale first - tie - second, with labels coded in that order."""
     scale = [choice for choice in ORDINAL_CHOICES if choice in allowed]
     place = np.array([scale.index(choice) if choice in scale else -1 for choice in allowed])
-    kept = place[coded.labels] >= 0
-    present = np.bincount(coded.items[kept], minlength=coded.n_items) > 0
-    items = (np.cumsum(present) - 1)[coded.items[kept]]
-    labels = place[coded.labels[kept]]
-    ids = coded.item_ids[present]
-    return Coded(items, coded.annotators[kept], labels, len(ids), coded.n_annotators, max(len(scale), 2), ids)
+    on_it = part_of(coded, place[coded.labels] >= 0)
+    return on_it._replace(labels=place[on_it.labels], n_labels=max(len(scale), 2))
 
 
 def measure_ratings(

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from pipeline.coefficients import Floats, Integers, count_labels, distinct_patterns, values_of
 from pipeline.errors import VoteError
@@ -79,6 +80,17 @@ def encode(votes: pd.DataFrame, allowed: Sequence[str], *, item: str = "pair_id"
         )
     labels = places.astype(np.int64)[said] if len(words) else np.array([], dtype=np.int64)
     return Coded(items, annotators, labels, len(item_ids), len(people), len(allowed), pd.Index(item_ids))
+
+
+def part_of(coded: Coded, kept: NDArray[np.bool_]) -> Coded:
+    """Return the votes that are kept; items without any are gone, annotators keep their codes."""
+    items = coded.items[kept]
+    present = np.bincount(items, minlength=coded.n_items) > 0
+    places = np.cumsum(present) - 1
+    ids = coded.item_ids[present]
+    return coded._replace(
+        items=places[items], annotators=coded.annotators[kept], labels=coded.labels[kept], n_items=len(ids), item_ids=ids
+    )
 
 
 class Resampled:

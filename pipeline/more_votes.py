@@ -21,6 +21,8 @@ MORE_EACH = (1, 2, 4)
 MORE_PAIRS = (0.5, 1.0, 3.0)
 """More pairs, as multiples of those there are."""
 DRAWS, RESAMPLES = 12, 200
+MOST_PAIRS = 20_000
+"""Of a larger project, the votes to come are drawn for so many of its pairs, and what they bring is scaled up."""
 
 _CHOICES = (Choice.FIRST, Choice.TIE, Choice.SECOND, Choice.BOTH_BAD)
 _MOST_SPREAD = 1e4
@@ -133,18 +135,24 @@ def _prior(counts: Integers) -> Floats:
 
 def _after_votes(counts: Integers, prior: Floats, more: int, draw: np.random.Generator) -> tuple[float, ...]:
     """What `more` votes on each pair are expected to bring: the mean over some draws of them."""
-    before, flips, widths, decided = _majority(counts), [], [], []
+    sample = counts if len(counts) <= MOST_PAIRS else counts[draw.choice(len(counts), MOST_PAIRS, replace=False)]
+    scale = len(counts) / len(sample)
+    before, flips, widths, decided = _majority(sample), [], [], []
     for _ in range(DRAWS):
-        chances = draw.standard_gamma(counts + prior)
-        later = counts + draw.multinomial(more, chances / chances.sum(axis=1, keepdims=True))
+        chances = draw.standard_gamma(sample + prior)
+        later = sample + draw.multinomial(more, chances / chances.sum(axis=1, keepdims=True))
         flips.append(int((_majority(later) != before).sum()))
         widths.append(_width(later, draw))
         decided.append(_decided(later))
     expected = float(np.mean(flips))
     # Flips are many small chances: their number spreads like a count, plus what the draws themselves spread.
-    reach = 1.96 * float(np.sqrt(expected + np.var(flips) / DRAWS))
-    bounds = (expected, max(0.0, expected - reach), min(float(len(counts)), expected + reach))
-    return _row(more, 0, more * len(counts), float(np.mean(widths)), bounds, float(np.mean(decided)))
+    reach = 1.96 * float(np.sqrt(expected * (1 + 1 / DRAWS)))
+    if scale > 1:
+        # What was not drawn is not known either: a count of the sample, scaled.
+        reach *= float(np.sqrt(1 + 1 / scale))
+    low, high = max(0.0, expected - reach), min(float(len(sample)), expected + reach)
+    width = float(np.mean(widths)) / float(np.sqrt(scale))
+    return _row(more, 0, more * len(counts), width, (expected * scale, low * scale, high * scale), float(np.mean(decided)))
 
 
 def _majority(counts: Integers) -> Integers:

@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from pipeline.estimates import Coefficient, Resampled, encode, estimate
+from pipeline.coefficients import Integers
+from pipeline.estimates import Coded, Coefficient, Resampled, encode, estimate, part_of
 from pipeline.records import HUMAN, Choice
 
 MIN_PAIRS = 30
@@ -34,20 +35,33 @@ def by_segment(votes: pd.DataFrame, pairs: pd.DataFrame, *, labels: Sequence[Cho
         seed: Draws the resamples behind the intervals.
 
     Returns:
-        Columns `dimension` (a key of DIMENSIONS), `segment` (in words), `votes, pairs` compared, `percent, low, high`
+        Columns `dimension` (one of DIMENSIONS), `segment` (in words), `votes, pairs` compared, `percent, low, high`
         (share of two votes that are the same, 95 % interval over pairs), `alpha, alpha_low, alpha_high` (NaN where
         undefined), `is_small`, `note` (why a number is missing or to be read with care). Votes of one pair that fall
         into different weeks or guideline versions are compared within each.
     """
     opinions = votes[votes["choice"] != Choice.SKIP].reset_index(drop=True)
-    facts = pairs.set_index("pair_id").reindex(opinions["pair_id"]).reset_index(drop=True)
-    found = []
-    for dimension, divide in DIMENSIONS.items():
-        segments = divide(opinions, facts)
-        for name in sorted(segments.unique(), key=lambda name: (_ORDER.get(name, 0), name)):
-            inside = opinions[(segments == name).to_numpy(dtype=bool)]
-            found.append({"dimension": dimension, "segment": name} | _measured(inside, labels, seed))
+    coded = encode(opinions, labels)
+    pair_of = pd.Index(pairs["pair_id"]).get_indexer(coded.item_ids)[coded.items]
+    found: list[dict[str, object]] = []
+    for dimension in DIMENSIONS:
+        place, names = _divide(dimension, opinions, pairs, pair_of)
+        codes = sorted(np.unique(place), key=lambda code: (_ORDER.get(names[code], 0), names[code]))
+        found += [
+            {"dimension": dimension, "segment": names[code]} | _measured(part_of(coded, place == code), seed) for code in codes
+        ]
     return _frame(found)
+
+
+def _divide(dimension: str, opinions: pd.DataFrame, pairs: pd.DataFrame, pair_of: Integers) -> tuple[Integers, list[str]]:
+    """The segment of each vote as a code, and the names of the segments; a pair that is gone is not known."""
+    if dimension in _OF_VOTES:
+        place, names = pd.factorize(_OF_VOTES[dimension](opinions))
+        return place, list(names)
+    # Texts are measured once for each pair, not for each of its votes.
+    place, names = pd.factorize(_OF_PAIRS[dimension](pairs))
+    every = list(dict.fromkeys([*names, UNKNOWN]))
+    return np.append(place, every.index(UNKNOWN))[pair_of], every
 
 
 def by_language(votes_of: Mapping[str, Sequence[pd.DataFrame]], *, labels: Sequence[Choice] = _CHOICES) -> pd.DataFrame:
@@ -58,7 +72,7 @@ def by_language(votes_of: Mapping[str, Sequence[pd.DataFrame]], *, labels: Seque
         apart = [frame.assign(pair_id=f"{place} " + frame["pair_id"]) for place, frame in enumerate(frames)]
         together = pd.concat(apart, ignore_index=True)
         opinions = together[together["choice"] != Choice.SKIP]
-        found.append({"dimension": "language", "segment": language} | _measured(opinions, labels, 0))
+        found.append({"dimension": "language", "segment": language} | _measured(encode(opinions, labels), 0))
     return _frame(found)
 
 
@@ -68,13 +82,13 @@ def _frame(found: list[dict[str, object]]) -> pd.DataFrame:
     return frame.astype(dict.fromkeys(numbers, float))
 
 
-def _measured(opinions: pd.DataFrame, labels: Sequence[Choice], seed: int) -> dict[str, object]:
+def _measured(coded: Coded, seed: int) -> dict[str, object]:
     """The numbers of one segment."""
-    table = Resampled(encode(opinions, labels), seed, RESAMPLES)
+    table = Resampled(coded, seed, RESAMPLES)
     # Over people, too, would cost much more, and a segment is compared with others of the same people.
     percent, alpha = (estimate(name, table, over_people=False) for name in ("percent", "krippendorff_nominal"))
     return {
-        "votes": len(opinions),
+        "votes": len(coded.items),
         "pairs": percent.n,
         **_numbers(percent, "percent", "low", "high"),
         **_numbers(alpha, "alpha", "alpha_low", "alpha_high"),
@@ -96,49 +110,51 @@ def _note(percent: Coefficient, alpha: Coefficient) -> str:
 
 def _cut(values: pd.Series, steps: Sequence[tuple[float, str]]) -> pd.Series:
     """The first step each value does not exceed, in words."""
-    words = [words for _, words in steps]
-    place = np.searchsorted([most for most, _ in steps], values.fillna(0).to_numpy(dtype=float))
-    return pd.Series(np.where(values.isna(), UNKNOWN, np.array(words)[np.minimum(place, len(words) - 1)]), index=values.index)
+    place = np.searchsorted([most for most, _ in steps], values.to_numpy(dtype=float))
+    return pd.Series(np.array([words for _, words in steps])[place], index=values.index)
 
 
-def _annotation_type(_: pd.DataFrame, facts: pd.DataFrame) -> pd.Series:
-    return facts["annotation_type"].fillna(UNKNOWN).replace("", UNKNOWN)
+def _annotation_type(pairs: pd.DataFrame) -> pd.Series:
+    return pairs["annotation_type"].replace("", UNKNOWN)
 
 
-def _prompt_length(_: pd.DataFrame, facts: pd.DataFrame) -> pd.Series:
-    return _cut(facts["prompt"].str.len(), _LENGTHS)
+def _prompt_length(pairs: pd.DataFrame) -> pd.Series:
+    return _cut(pairs["prompt"].str.len(), _LENGTHS)
 
 
-def _length_difference(_: pd.DataFrame, facts: pd.DataFrame) -> pd.Series:
-    first, second = (facts[name].str.len().clip(lower=1) for name in ("first", "second"))
+def _length_difference(pairs: pd.DataFrame) -> pd.Series:
+    first, second = (pairs[name].str.len().clip(lower=1) for name in ("first", "second"))
     return _cut((first / second).where(first > second, second / first), _RATIOS)
 
 
-def _model(_: pd.DataFrame, facts: pd.DataFrame) -> pd.Series:
+def _model(pairs: pd.DataFrame) -> pd.Series:
     """The model behind a pair; two models are named both."""
-    first, second = facts["first_source"].fillna(UNKNOWN), facts["second_source"].fillna(UNKNOWN)
-    one_model = second.where(first == HUMAN, first + " and " + second)
-    return one_model.where(first != second, first)
+    first, second = pairs["first_source"], pairs["second_source"]
+    named: pd.Series = second.where(first == HUMAN, first + " and " + second).where(first != second, first)
+    return named
 
 
-def _week(opinions: pd.DataFrame, _: pd.DataFrame) -> pd.Series:
-    weeks: pd.Series = opinions["at"].dt.strftime("%G week %V").fillna(UNKNOWN)
-    return weeks
+def _week(opinions: pd.DataFrame) -> pd.Series:
+    """ISO weeks: formatting a million moments takes seconds, formatting their weeks does not."""
+    parts = opinions["at"].dt.isocalendar()
+    weeks = parts["year"].fillna(0).astype(int) * 100 + parts["week"].fillna(0).astype(int)
+    named: pd.Series = weeks.map({week: f"{week // 100} week {week % 100:02d}" if week else UNKNOWN for week in weeks.unique()})
+    return named
 
 
-def _guidelines(opinions: pd.DataFrame, _: pd.DataFrame) -> pd.Series:
+def _guidelines(opinions: pd.DataFrame) -> pd.Series:
     """Guideline versions are content hashes: they are numbered by first use."""
     versions = opinions["guidelines_version"]
     order = {version: f"version {place}" for place, version in enumerate((v for v in versions.unique() if v), start=1)}
     return versions.map(order | {"": UNKNOWN})
 
 
-DIMENSIONS: Mapping[str, Callable[[pd.DataFrame, pd.DataFrame], pd.Series]] = {
+_OF_PAIRS: Mapping[str, Callable[[pd.DataFrame], pd.Series]] = {
     "annotation_type": _annotation_type,
     "prompt_length": _prompt_length,
     "length_difference": _length_difference,
     "model": _model,
-    "week": _week,
-    "guidelines": _guidelines,
 }
-"""Ways to divide the votes: votes and the facts of their pairs in, the segment of each vote out."""
+_OF_VOTES: Mapping[str, Callable[[pd.DataFrame], pd.Series]] = {"week": _week, "guidelines": _guidelines}
+DIMENSIONS = (*_OF_PAIRS, *_OF_VOTES)
+"""The ways to divide the votes."""

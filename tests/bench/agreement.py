@@ -4,6 +4,7 @@ import json
 import os
 import platform
 import time
+import warnings
 from collections.abc import Callable
 from itertools import combinations
 from typing import TypeVar
@@ -12,6 +13,7 @@ import krippendorff
 import numpy as np
 import pandas as pd
 from nltk.metrics.agreement import AnnotationTask
+from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import cohen_kappa_score
 
 from pipeline import agreement
@@ -63,6 +65,8 @@ def sklearn_matrix_s(votes: pd.DataFrame) -> tuple[float, float]:
     draw = np.random.default_rng(1)
     everyone = list(combinations(sorted(by_person), 2))
     some = [everyone[place] for place in draw.choice(len(everyone), TIMED_KAPPAS, replace=False)]
+    # Two people who share few pairs may use one label between them: no kappa, and no matter here.
+    warnings.simplefilter("ignore", UndefinedMetricWarning)
     start, found = time.perf_counter(), {}
     for one, other in some:
         shared = by_person[one].index.intersection(by_person[other].index)

@@ -69,6 +69,8 @@ def test_all_the_same_votes_have_no_alpha_and_say_why():
 def test_pairs_that_are_gone_are_a_segment_of_their_own():
     found = by_segment(ballots("ff", "fs"), plain_pairs(1))
     assert segment(found, "model").index.tolist() == ["model-m", "not known"]
+    blank = by_segment(ballots("ff", "fs"), plain_pairs(1).assign(annotation_type=""))
+    assert segment(blank, "annotation_type")["votes"].to_dict() == {"not known": 4}
 
 
 def test_skips_count_nowhere_and_an_empty_project_has_no_segments():
