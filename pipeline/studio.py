@@ -25,7 +25,6 @@ from pipeline import (
     agreement,
     annotate,
     card,
-    consensus,
     curate,
     demonstration,
     export,
@@ -38,6 +37,7 @@ from pipeline import (
 from pipeline.adapters import distilabel_engine, endpoints, parquet
 from pipeline.adapters.local_backend import LocalBackend
 from pipeline.adapters.store import Store
+from pipeline.decisions import Decisions
 from pipeline.errors import BackendError, EndpointError, ProjectError, SettingsError
 from pipeline.export import Contents, ExportResult
 from pipeline.records import (
@@ -90,6 +90,7 @@ class Studio:
         self.settings = settings
         self.store = store
         self.local = LocalBackend(store)
+        self.decisions = Decisions(store)
 
     # Sources and projects
 
@@ -419,8 +420,9 @@ class Studio:
 
     def _curate(self, project: Project, rules: curate.Rules | None) -> tuple[pd.DataFrame, curate.Curation]:
         rules = rules or curate.Rules.from_dict(project.rules)
-        decided = consensus.decide(self.store.votes(project.name), method=rules.method, min_votes=rules.min_votes)
-        return decided, curate.curate(decided, self.store.pairs(project.name), rules)
+        pairs = self.store.pairs(project.name)
+        decided = self.decisions.decide(project.name, rules, pairs)
+        return decided, curate.curate(decided, pairs, rules)
 
     def save_rules(self, name: str, rules: curate.Rules) -> Answer:
         """Save the rules of a project, and return what they let through."""

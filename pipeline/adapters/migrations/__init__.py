@@ -11,7 +11,7 @@ from sqlalchemy.engine import Engine
 
 from pipeline.errors import WorkspaceError
 
-HEAD = "0001"
+HEAD = "0002"
 
 
 def upgrade(engine: Engine) -> None:
