@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 import pandas as pd
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, Engine
 
 from pipeline import annotate
 from pipeline.adapters import schema
@@ -23,6 +23,10 @@ from pipeline.records import Choice, Role, Vote, utc_now
 
 class VoteTable(Database):
     """Votes and the names people cast them under."""
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__(engine)
+        self._kept: dict[str, tuple[tuple[object, ...], pd.DataFrame]] = {}
 
     def add_votes(self, project: str, votes: Iterable[Vote]) -> int:
         """Add votes; a version that is already there is left as it is. Return how many were new.
@@ -116,9 +120,24 @@ class VoteTable(Database):
         Columns: `seq, pair_id, annotator, version, choice, shown_first, reason, edited, seconds,
         guidelines_version, at, role` (`at` as timestamps in UTC). `annotator` is the name in force.
         """
-        everything = sa.select(schema.votes).where(schema.votes.c.project == project).subquery()
-        frame = self._vote_frame(everything if history else self._latest_votes(project), project)
-        return frame if history else frame.drop_duplicates(["pair_id", "annotator"], keep="last", ignore_index=True)
+        if history:
+            return self._vote_frame(sa.select(schema.votes).where(schema.votes.c.project == project).subquery(), project)
+        seen = self._last_change(project)
+        kept = self._kept.get(project)
+        if kept is None or kept[0] != seen:
+            frame = self._vote_frame(self._latest_votes(project), project)
+            kept = seen, frame.drop_duplicates(["pair_id", "annotator"], keep="last", ignore_index=True)
+            # One project at a time: reading a million votes takes seconds, and a page asks for them many times.
+            self._kept = {project: kept}
+        return kept[1].copy(deep=False)
+
+    def _last_change(self, project: str) -> tuple[object, ...]:
+        """What is different as soon as a vote is added, or a name joined to another."""
+        votes, names = schema.votes.c, schema.aliases.c
+        newest = sa.select(sa.func.max(votes.seq)).where(votes.project == project).scalar_subquery()
+        renamed = sa.select(sa.func.max(names.at)).where(names.project == project).scalar_subquery()
+        with self.reading() as connection:
+            return tuple(connection.execute(sa.select(newest, renamed)).one())
 
     def votes_on(self, project: str, pair_id: str) -> pd.DataFrame:
         """Return every vote ever cast on one pair, in any role, with the columns of `votes`."""

@@ -23,7 +23,7 @@ from pipeline.records import Project
 ROOT = Path(__file__).resolve().parents[2]
 NAME, N_PAIRS, VOTES_EACH, N_PEOPLE = "Large", int(os.environ.get("STUDIO_BENCH_PAIRS", "200000")), 5, 200
 GOAL_P95_S, RUNS = 1.0, 12
-TABS = ("In numbers", "Contested pairs", "People", "Parts of the data", "Judges")
+TABS = ("In numbers", "Contested pairs", "People", "Parts of the data", "More votes", "Judges")
 
 
 def fill(database: Path) -> int:
@@ -35,9 +35,8 @@ def fill(database: Path) -> int:
     with sqlite3.connect(database) as connection:
         for place in range(N_PAIRS):
             prompt, ids = f"q{place}", (f"h{place}", f"m{place}")
-            connection.execute(
-                "insert into prompts values (?, ?, ?, 'original-annotations', '', ?)", (NAME, prompt, prompt, place)
-            )
+            row = (NAME, prompt, prompt, place)
+            connection.execute("insert into prompts values (?, ?, ?, 'original-annotations', '', ?)", row)
             for one, source in zip(ids, ("human", "model-m"), strict=True):
                 text = f"{source} {place} " + "word " * int(draw.integers(1, 60))
                 connection.execute("insert into responses values (?, ?, ?, ?, ?, null, '')", (NAME, one, prompt, source, text))
@@ -79,6 +78,7 @@ def measure(noun: str, key: str, values: tuple[object, ...]) -> dict[str, list[f
     for value in values:
         app.session_state[key] = value
         seconds[f"{noun} {value}"] = [timed(app) for _ in range(RUNS + 1)]
+        print(f"{noun} {value}: {[round(each, 2) for each in seconds[f'{noun} {value}']]}", file=sys.stderr, flush=True)
     return seconds
 
 

@@ -29,6 +29,16 @@ def test_a_later_vote_counts_and_both_are_kept_even_if_the_clock_ran_backwards(s
     assert store.votes("dutch", history=True)["choice"].tolist() == ["first", "tie"]
 
 
+def test_a_caller_who_changes_the_frame_changes_it_for_nobody_else(store: Store):
+    pair_id = fill(store)
+    store.add_votes("dutch", [vote(pair_id, "ana", Choice.FIRST)])
+    mine = store.votes("dutch")
+    mine.loc[0, "choice"] = "second"
+    mine["more"] = 1
+    assert store.votes("dutch")["choice"].tolist() == ["first"]
+    assert "more" not in store.votes("dutch")
+
+
 def test_votes_on_unknown_pairs_and_unknown_choices_are_refused_and_nothing_is_added(store: Store):
     pair_id = fill(store)
     with pytest.raises(VoteError, match="1 pair is not in this project, first nowhere"):
