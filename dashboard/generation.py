@@ -1,131 +1,49 @@
-"""Generation: the blocks of the Generate page: a run under way, the choice of a model, the price, answers from a file.
+"""Generation: the blocks of the Generate page that choose: servers, models, terms, the price, answers from a file.
 
 Keys are never typed, shown or stored here: a run is told the name of the environment variable that holds one.
 """
 
 import os
 import tempfile
-from datetime import UTC, datetime
+from dataclasses import replace
 from pathlib import Path
 
 import streamlit as st
 
-from dashboard import services, tables, widgets
-from pipeline import generate, jobs, languages
+from dashboard import model_tables, services, tables, widgets
+from pipeline import estimates, languages
 from pipeline.adapters.endpoints import PRESETS
+from pipeline.adapters.language_detector import detect
 from pipeline.errors import EndpointError, PipelineError
-from pipeline.records import DocumentKind, Endpoint, Job, JobState, Project
-from pipeline.runner import VARIABLE, check_terms
+from pipeline.families import are_related
+from pipeline.judge import CHOICE, RATING, STYLES
+from pipeline.records import HUMAN, DocumentKind, Endpoint, Project, Prompt
+from pipeline.terms import VARIABLE, check_terms
+from pipeline.tongues import code_of, is_alike
 
 OTHER = "Another address"
-POLL_S = 1.0
-LAST_SHOWN = 3
+EACH, ALL = "one", "all"
+SHARES = {EACH: "Each prompt goes to one of them, drawn at random", ALL: "Each model answers every prompt"}
+STYLE_WORDS = {RATING: "Rate each answer from 1 to 5", CHOICE: "Choose the better answer"}
+PREVIEWED = 3
 
 
-def latest_job(project: Project) -> Job | None:
-    """Return the project's newest generation as it stands now, None when there was none."""
-    store = services.studio().store
-    known = [job for job in store.jobs(project.name) if job.kind == "generate"]
-    return jobs.refresh(store, known[0]) if known else None
+def ask_for_endpoints(purpose: str, *, most: int | None = None) -> list[Endpoint]:
+    """Let the visitor choose a server, models and terms; none while something is missing, with what it is.
 
-
-def watch(job: Job) -> None:
-    """Show a run under way, looking again every second until it ends."""
-    st.fragment(_watch, run_every=POLL_S)(job.id)
-
-
-def _watch(job_id: str) -> None:
-    store = services.studio().store
-    job = jobs.refresh(store, jobs.find(store, job_id))
-    if job.state is not JobState.RUNNING:
-        st.rerun()
-    model = jobs.option(job, "--model")
-    with st.container(border=True):
-        st.subheader(f"{widgets.plain(model)} is writing", anchor=False)
-        _show_progress(job)
-        _offer_stop(job)
-    _show_last_answers(job.project, model)
-
-
-def _show_progress(job: Job) -> None:
-    """How far a run is, how fast, and what it has cost."""
-    pace = jobs.pace(job, now=datetime.now(UTC))
-    st.progress(pace.done_share, text=f"{job.done:,} of {job.total:,} prompts" if job.total else "Starting …")
-    numbers = {
-        "Answers a minute": "–" if pace.per_minute is None else f"{pace.per_minute:,.0f}",
-        "Time left": "–" if pace.seconds_left is None else duration(pace.seconds_left),
-        "Spent": "no price given" if job.cost_usd is None else f"${job.cost_usd:,.2f}",
-        "Failed": f"{sum(job.failed.values()):,}",
-    }
-    for column, (label, value) in zip(st.columns(len(numbers)), numbers.items(), strict=True):
-        column.metric(label, value)
-    if job.failed:
-        reasons = ", ".join(f"{tables.FAILURES.get(reason, reason)}: {count}" for reason, count in job.failed.items())
-        st.write(widgets.plain(f"Failed so far: {reasons}. The next run asks for these again."))
-
-
-def _offer_stop(job: Job) -> None:
-    store = services.studio().store
-    if not job.stop_requested:
-        if st.button("Stop", key=f"stop-{job.id}", help="What is written so far is kept, and a later run goes on from there."):
-            jobs.stop(store, job)
-            st.rerun(scope="fragment")
-        return
-    st.info("Stopping: waiting for the answers that are under way, for they may be paid for already.")
-    if st.button("Stop at once", key=f"end-{job.id}"):
-        jobs.stop(store, job, grace_s=0)
-        st.rerun()
-
-
-def _show_last_answers(project: str, model: str) -> None:
-    for response in services.studio().store.last_responses(project, model, count=LAST_SHOWN):
-        widgets.text_card("One of the newest answers", response.text)
-
-
-def show_end(project: Project, job: Job) -> None:
-    """Say how the last run ended; offer to go on where prompts are left."""
-    model = jobs.option(job, "--model")
-    left = len(services.studio().store.prompts_without(project.name, model))
-    if left == 0:
-        st.success(widgets.plain(f"{model} has answered every prompt of this project."))
-        return
-    why = job.message or {JobState.STOPPED: "The run was stopped."}.get(job.state, "The run has ended.")
-    text = widgets.plain(f"{why} {jobs.answered(job):,} answers came in; {left:,} prompts are left.")
-    (st.error if job.state is JobState.FAILED else st.warning)(text)
-    arguments = jobs.resume_arguments(job)
-    if arguments and st.button("Resume", type="primary", key=f"resume-{job.id}"):
-        _start_again(job, arguments)
-    printed = jobs.log_tail(services.studio().settings.workspace, job.id)
-    if job.state is JobState.FAILED and printed:
-        with st.expander("What the worker printed last"):
-            st.code(printed, language=None)
-
-
-def _start_again(job: Job, arguments: list[str]) -> None:
-    opened = services.studio()
-    try:
-        jobs.start(opened.store, workspace=opened.settings.workspace, project=job.project, kind=job.kind, arguments=arguments)
-    except PipelineError as error:
-        widgets.error_box(error)
-        return
-    st.rerun()
-
-
-def ask_for_endpoint() -> Endpoint | None:
-    """Let the visitor choose server, model, and terms; None while something is missing, with what it is."""
-    base_url, usual_key = _ask_for_server()
+    `purpose` is `generate` or `judge` and keeps the two forms of the page apart; `most` limits the models.
+    """
+    base_url, usual_key = _ask_for_server(purpose)
     if not base_url:
-        return None
-    api_key_env = _ask_for_key_variable(usual_key, base_url)
+        return []
+    api_key_env = _ask_for_key_variable(purpose, usual_key, base_url)
     if api_key_env is None:
-        return None
-    model = _ask_for_model(base_url, api_key_env)
-    if not model:
-        return None
-    return _ask_for_terms(model, base_url, api_key_env)
+        return []
+    models = _ask_for_models(purpose, base_url, api_key_env, most)
+    return _ask_for_terms(purpose, models, base_url, api_key_env) if models else []
 
 
-def _ask_for_server() -> tuple[str, str]:
+def _ask_for_server(purpose: str) -> tuple[str, str]:
     """Address of the server, and the variable its key is usually kept in."""
     found = {f"{server.name}, running on this computer": (server.base_url, "") for server in services.local_servers()}
     known = {preset.name: (preset.base_url, preset.api_key_env) for preset in PRESETS}
@@ -135,33 +53,33 @@ def _ask_for_server() -> tuple[str, str]:
             "No model server was found on this computer. Start one (for example Ollama), choose a hosted service, "
             "or import answers that were made elsewhere."
         )
-        _offer_to_look_again()
+        _offer_to_look_again(purpose)
     chosen = st.selectbox(
         "Where does the model run?",
         list(choices),
         index=0 if found else None,
         placeholder="Choose a server or a service",
-        key="generate-server",
+        key=f"{purpose}-server",
     )
     if chosen is None:
         return "", ""
     address, usual_key = choices[chosen]
-    typed = st.text_input("Address", value=address, key=f"generate-address-{chosen}", placeholder="http://localhost:8000/v1")
+    typed = st.text_input("Address", value=address, key=f"{purpose}-address-{chosen}", placeholder="http://localhost:8000/v1")
     return (typed or "").strip(), usual_key
 
 
-def _offer_to_look_again() -> None:
-    if st.button("Look again", key="generate-look-again"):
+def _offer_to_look_again(purpose: str) -> None:
+    if st.button("Look again", key=f"{purpose}-look-again"):
         services.local_servers.clear()
         st.rerun()
 
 
-def _ask_for_key_variable(usual: str, base_url: str) -> str | None:
+def _ask_for_key_variable(purpose: str, usual: str, base_url: str) -> str | None:
     """Name of the variable with the key, empty for none; None while what is typed cannot be used."""
     name = st.text_input(
         "Name of the environment variable that holds the key",
         value=usual,
-        key=f"generate-key-{base_url}",
+        key=f"{purpose}-key-{base_url}",
         placeholder="none needed",
         help="The name only, such as HF_TOKEN. A key itself is never typed into this page, stored, or logged.",
     )
@@ -182,129 +100,228 @@ def _ask_for_key_variable(usual: str, base_url: str) -> str | None:
     return name
 
 
-def _ask_for_model(base_url: str, api_key_env: str) -> str:
-    """The model's id: from the server's list where it keeps one, else typed."""
+def _ask_for_models(purpose: str, base_url: str, api_key_env: str, most: int | None) -> list[str]:
+    """The models' ids: from the server's list where it keeps one, else typed."""
     try:
-        offered = services.models(base_url, api_key_env)
+        offered = list(services.models(base_url, api_key_env))
     except EndpointError as error:
         widgets.error_box(error)
-        return ""
-    if offered:
-        return st.selectbox("Model", offered, key=f"generate-model-{base_url}", accept_new_options=True) or ""
-    return (st.text_input("Model, as the server names it", key=f"generate-model-{base_url}") or "").strip()
+        return []
+    chosen = st.multiselect(
+        "Models" if most is None else "Model",
+        offered,
+        default=offered[:1],
+        max_selections=most,
+        accept_new_options=True,
+        placeholder="Choose, or type a name as the server lists it",
+        key=f"{purpose}-models-{base_url}",
+    )
+    return [model.strip() for model in chosen if model.strip()]
 
 
-def _ask_for_terms(model: str, base_url: str, api_key_env: str) -> Endpoint | None:
-    """Prices, budget and pace; None while they make no sense."""
-    with st.expander("Price, budget and pace", expanded=bool(api_key_env)):
+def _ask_for_terms(purpose: str, models: list[str], base_url: str, api_key_env: str) -> list[Endpoint]:
+    """Prices of each model, budget, pace and parameters; none while they make no sense."""
+    key = f"{purpose}-{base_url}"
+    with st.expander("Price, budget, pace and parameters", expanded=bool(api_key_env)):
+        priced = [_ask_for_price(key, Endpoint(model=model, base_url=base_url, api_key_env=api_key_env)) for model in models]
         left, middle, right = st.columns(3)
-        price_in = left.number_input("Price of a million tokens read, US dollars", min_value=0.0, value=None, format="%.3f")
-        price_out = middle.number_input("Price of a million tokens written, US dollars", min_value=0.0, value=None, format="%.3f")
-        budget = right.number_input(
+        budget = left.number_input(
             "Budget for this project, US dollars",
             min_value=0.0,
             value=None,
+            key=f"budget-{key}",
             help="The run ends before more than this is spent; what earlier runs of the project spent counts.",
         )
-        concurrency = left.number_input("Requests at once", min_value=1, max_value=512, value=4 if not api_key_env else 16)
-    endpoint = Endpoint(
-        model=model,
-        base_url=base_url,
-        api_key_env=api_key_env,
-        concurrency=int(concurrency),
-        price_in=price_in,
-        price_out=price_out,
-        budget_usd=budget,
-    )
+        concurrency = middle.number_input(
+            "Requests at once", min_value=1, max_value=512, value=4 if not api_key_env else 16, key=f"pace-{key}"
+        )
+        longest = right.number_input("Longest answer, tokens", min_value=1, value=1024, key=f"longest-{key}")
+        temperature = left.number_input(
+            "Temperature (empty: the server's own)", min_value=0.0, max_value=2.0, value=None, key=f"temperature-{key}"
+        )
     try:
-        check_terms(endpoint)
+        for endpoint in priced:
+            check_terms(replace(endpoint, budget_usd=budget))
     except PipelineError as error:
         widgets.error_box(error)
-        return None
-    return endpoint
+        return []
+    return [
+        replace(one, budget_usd=budget, concurrency=int(concurrency), max_tokens=int(longest), temperature=temperature)
+        for one in priced
+    ]
+
+
+def _ask_for_price(key: str, endpoint: Endpoint) -> Endpoint:
+    """The endpoint with its prices, which begin as this workspace or the shipped list knows them."""
+    known = services.studio().price_of(endpoint.model, endpoint.base_url)
+    left, right = st.columns(2)
+    name = widgets.plain(endpoint.model)
+    label = f"{name}: US dollars for a million tokens"
+    key = f"{endpoint.model}-{key}"
+    price_in = left.number_input(
+        f"{label} read", min_value=0.0, value=known.price_in if known else None, format="%.3f", key=f"price-in-{key}"
+    )
+    price_out = right.number_input(
+        f"{label} written", min_value=0.0, value=known.price_out if known else None, format="%.3f", key=f"price-out-{key}"
+    )
+    if known:
+        st.caption(widgets.plain(f"{known.source}, {known.as_of}. Prices move: look at the provider's page."))
+    return replace(endpoint, price_in=price_in, price_out=price_out)
 
 
 def edit_system_prompt(project: Project) -> str:
     """Show what the model is told before each prompt, to be changed; return the text."""
     _, saved = services.studio().store.document(project.name, DocumentKind.SYSTEM_PROMPT)
-    language = languages.language_named(project.language, project.code)
-    text = saved or languages.system_prompt(language)
-    if not languages.has_own_system_prompt(language) and text == languages.system_prompt(language):
+    spoken = languages.language_named(project.language, project.code)
+    usual = languages.system_prompt(spoken)
+    if not languages.has_own_system_prompt(spoken) and saved in ("", usual):
         st.info(
             widgets.plain(
-                f"There is no text in {language.name} here yet, so this one is in English. "
-                f"If you write {language.name}, say it in {language.name}: a model then keeps to the language better."
+                f"There is no text in {spoken.name} here yet, so this one is in English. "
+                f"If you write {spoken.name}, say it in {spoken.name}: a model then keeps to the language better."
             )
         )
-    return st.text_area(
+    text = st.text_area(
         "What the model is told before each prompt",
-        value=text,
+        value=saved or usual,
         key=f"generate-system-{project.name}",
         height=120,
         help="Each answer remembers under which version of this text it was written.",
     )
+    found = detect(text)
+    if text.strip() and not (found and (is_alike(found, code_of(spoken)) or found == "en")):
+        said = f"seems to be in {found}" if found else "is in no language that could be recognised"
+        st.warning(
+            widgets.plain(f"This text {said}, not in {project.language} or English. Look at it before you spend anything.")
+        )
+    return text
 
 
-def offer_start(project: Project, endpoint: Endpoint, system_prompt: str) -> None:
-    """Show what a run will take, and the button that starts it."""
-    opened = services.studio()
-    missing = opened.store.prompts_without(project.name, endpoint.model)
-    if not missing:
-        st.success(widgets.plain(f"{endpoint.model} has answered every prompt of this project. Choose another model for more."))
+def offer_start(project: Project, endpoints: list[Endpoint], system_prompt: str) -> None:
+    """Show what a run will take, a preview, and the button that starts a run for each model."""
+    share = ALL
+    if len(endpoints) > 1:
+        share = st.radio("Who answers what?", list(SHARES), format_func=SHARES.__getitem__, key="generate-share")
+    among = [endpoint.model for endpoint in endpoints] if share == EACH else []
+    missing = {one.model: services.studio().unanswered(project.name, one.model, among) for one in endpoints}
+    most = max(map(len, missing.values()))
+    if not most:
+        st.success(widgets.plain(f"{', '.join(missing)} answered every prompt. Choose another model for more."))
         return
     limit = st.number_input(
-        "Only so many prompts, for a trial (empty: all)", min_value=1, max_value=len(missing), value=None, key="generate-limit"
+        "Only so many prompts for each model, for a trial (empty: all)",
+        min_value=1,
+        max_value=most,
+        value=None,
+        key="generate-limit",
     )
-    chosen = missing[: int(limit)] if limit else missing
     answers = services.responses(project.name)
-    told = generate.estimate(chosen, system_prompt, endpoint, measured=answers[answers["source"] == endpoint.model])
-    _show_estimate(told)
-    if not st.button(f"Start: ask for {told.prompts:,} answers", type="primary", key="generate-start"):
+    told = [
+        estimates.estimate_answers(
+            missing[one.model][: int(limit) if limit else None],
+            system_prompt,
+            one,
+            measured=answers[answers["source"] == one.model],
+        )
+        for one in endpoints
+    ]
+    _show_estimate(told, "Answers to ask for")
+    for one in endpoints:
+        _warn_of_long_prompts(one, missing[one.model], system_prompt)
+    _offer_preview(project, endpoints[0], system_prompt)
+    if not st.button(f"Start: ask for {sum(one.requests for one in told):,} answers", type="primary", key="generate-start"):
         return
+    services.studio().store.save_document(project.name, DocumentKind.SYSTEM_PROMPT, system_prompt)
+    _start("generate", project, endpoints, limit=int(limit) if limit else None, among=among)
+
+
+def _warn_of_long_prompts(endpoint: Endpoint, prompts: list[Prompt], system_prompt: str) -> None:
+    """Say which prompts cannot fit into the model's context, where its server tells how long that is."""
+    context = services.context_tokens(endpoint.base_url, endpoint.api_key_env, endpoint.model)
+    if context is None:
+        return
+    long = estimates.surely_too_long(prompts, system_prompt, context_tokens=context)
+    if long:
+        text = (
+            f"{len(long):,} prompts are longer than {endpoint.model} can read ({context:,} tokens), and will fail. "
+            "They cost nothing; another model may answer them."
+        )
+        st.warning(widgets.plain(text))
+        widgets.text_card("The first of them begins", long[0].text[:300])
+
+
+def _start(
+    kind: str, project: Project, endpoints: list[Endpoint], *, limit: int | None, among: list[str] | None = None, style: str = ""
+) -> None:
+    """Start a run for each model; what cannot start is said."""
     try:
-        opened.store.save_document(project.name, DocumentKind.SYSTEM_PROMPT, system_prompt)
-        opened.start_generation(project.name, endpoint, limit=int(limit) if limit else None)
+        for endpoint in endpoints:
+            services.studio().start(kind, project.name, endpoint, limit=limit, among=among or [], style=style)
     except PipelineError as error:
         widgets.error_box(error)
         return
     st.rerun()
 
 
-def _show_estimate(told: generate.Estimate) -> None:
-    price = "no price given" if told.cost_usd is None else f"${told.cost_usd[0]:,.2f} to ${told.cost_usd[1]:,.2f}"
-    numbers = {
-        "Prompts without an answer": f"{told.prompts:,}",
-        "Tokens": f"{sum((told.tokens_in[0], told.tokens_out[0])):,} to {sum((told.tokens_in[1], told.tokens_out[1])):,}",
-        "Price": price,
-        "Time": f"{duration(told.seconds[0])} to {duration(told.seconds[1])}",
-    }
-    for column, (label, value) in zip(st.columns(len(numbers)), numbers.items(), strict=True):
-        column.metric(label, value)
-    st.caption("A rough estimate from the length of the texts; the run itself counts what the server reports.")
-
-
-def duration(seconds: float) -> str:
-    """Return a length of time in words."""
-    if seconds < 90:
-        return f"{max(1, round(seconds))} s"
-    return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-
-def show_answers(project: Project) -> None:
-    """Show what each model has answered so far, and what failed."""
-    answers = generate.by_model(services.responses(project.name))
-    if not answers.empty:
-        st.subheader("Who has answered so far?", anchor=False)
-        st.dataframe(tables.answers(answers), hide_index=True)
-    store = services.studio().store
-    failed = store.failures(project.name)
-    if failed.empty:
+def _offer_preview(project: Project, endpoint: Endpoint, system_prompt: str) -> None:
+    """A few answers to look at first; they are paid for once, and a run takes them over."""
+    if not st.button(f"Try {PREVIEWED} prompts first", key="generate-preview", help="The run takes these answers over."):
         return
-    st.subheader("Which requests failed?", anchor=False)
-    st.write("The next run of the same model asks for these again.")
-    prompts = store.prompts(project.name)
-    texts = dict(zip(prompts["id"], prompts["text"], strict=True))
-    st.dataframe(tables.failures(failed, texts), hide_index=True)
+    opened = services.studio()
+    try:
+        opened.check_key(endpoint.api_key_env, endpoint.base_url)
+        with st.spinner(f"{widgets.plain(endpoint.model)} is writing …"):
+            opened.store.save_document(project.name, DocumentKind.SYSTEM_PROMPT, system_prompt)
+            tried = opened.preview(project.name, endpoint, count=PREVIEWED)
+    except PipelineError as error:
+        widgets.error_box(error)
+        return
+    for one in tried:
+        widgets.text_card("Prompt", one["prompt"])
+        failure = model_tables.FAILURES.get(one["error"], one["error"])
+        widgets.text_card("Answer of the model" if one["answer"] else "No answer", one["answer"] or failure)
+
+
+def offer_judging(project: Project, endpoints: list[Endpoint]) -> None:
+    """Show what judging will take, and the button that starts it."""
+    pairs = services.pairs(project.name)
+    if pairs.empty:
+        st.write("There is no pair yet. Let a model write the second answers first.")
+        return
+    style = st.radio("How does it judge?", STYLES, format_func=STYLE_WORDS.__getitem__, key="judge-style")
+    sources = sorted((set(pairs["first_source"]) | set(pairs["second_source"])) - {HUMAN})
+    for endpoint in endpoints:
+        relatives = [source for source in sources if are_related(endpoint.model, source)]
+        if relatives:
+            st.error(
+                widgets.plain(
+                    f"{endpoint.model} is of the same family as {', '.join(relatives)}, whose answers it would judge. "
+                    "Models favour their own; choose another, or know that the card will say so."
+                )
+            )
+    limit = st.number_input("Only so many pairs (empty: all)", min_value=1, max_value=len(pairs), value=None, key="judge-limit")
+    chosen = pairs.head(int(limit)) if limit else pairs
+    _show_estimate([estimates.estimate_verdicts(chosen, one) for one in endpoints], "Verdicts, both orders")
+    if st.button(f"Start: judge {len(chosen):,} pairs", type="primary", key="judge-start"):
+        _start("judge", project, endpoints, limit=int(limit) if limit else None, style=style)
+
+
+def _show_estimate(told: list[estimates.Estimate], counted: str) -> None:
+    """What the runs take together; models at work at once take as long as the slowest."""
+    known = [one.cost_usd for one in told if one.cost_usd is not None]
+    ends = [sum(cost[end] for cost in known) for end in (0, 1)]
+    low, high = (sum(one.tokens_in[end] + one.tokens_out[end] for one in told) for end in (0, 1))
+    seconds = [max(one.seconds[end] for one in told) for end in (0, 1)]
+    numbers = {
+        counted: f"{sum(one.requests for one in told):,}",
+        "Tokens": f"{low:,} to {high:,}",
+        "Price": f"{tables.money(ends[0])} to {tables.money(ends[1])}" if len(known) == len(told) else "no price given",
+        "Time": f"{model_tables.duration(seconds[0])} to {model_tables.duration(seconds[1])}",
+    }
+    with st.container(horizontal=True):
+        for label, value in numbers.items():
+            st.metric(label, value, width="content")
+    st.caption("A rough estimate from the length of the texts; the run itself counts what the server reports.")
 
 
 def import_answers(project: Project) -> None:

@@ -87,6 +87,13 @@ def _pairs(url: str, project: str, version: str) -> pd.DataFrame:  # noqa: ARG00
     return studio().store.pairs(project)
 
 
+def open_pairs(project: str) -> pd.DataFrame:
+    """Return the pairs that people are asked to vote on: those of which no response is set aside."""
+    known, noticed = pairs(project), screened(project)
+    out = noticed.loc[noticed["is_out"], "response_id"]
+    return known[~(known["first_id"].isin(out) | known["second_id"].isin(out))]
+
+
 def contents(project: str) -> Contents:
     """Return what a release of the project would hold, in every format; its frames are shared and must not be changed."""
     return _contents(studio().store.url, project, studio().store.version(project))
@@ -296,10 +303,42 @@ def _responses(url: str, project: str, version: str) -> pd.DataFrame:  # noqa: A
     return studio().store.responses(project)
 
 
+def screened(project: str) -> pd.DataFrame:
+    """Return what was noticed about the answers, as `ScreenStore.all`."""
+    return _screened(studio().store.url, project, studio().store.version(project))
+
+
+@st.cache_resource(show_spinner=False, max_entries=8)
+def _screened(url: str, project: str, version: str) -> pd.DataFrame:  # noqa: ARG001 - part of the cache's key
+    return studio().screens.all(project)
+
+
+def judges(project: str) -> pd.DataFrame:
+    """Return how each judge judged, as `judge.by_judge`."""
+    return _judges(studio().store.url, project, studio().store.version(project))
+
+
+@st.cache_resource(show_spinner=False, max_entries=8)
+def _judges(url: str, project: str, version: str) -> pd.DataFrame:  # noqa: ARG001 - part of the cache's key
+    return studio().judges(project)
+
+
 @st.cache_data(show_spinner=False, ttl=10)
 def local_servers() -> list[endpoints.LocalServer]:
     """Return the model servers that answer on this machine, looked for every ten seconds at most."""
     return endpoints.find_local_servers()
+
+
+@st.cache_data(show_spinner=False, ttl=60, max_entries=64)
+def context_tokens(base_url: str, api_key_env: str, model: str) -> int | None:
+    """Return how many tokens a model takes in all, None where its server does not tell.
+
+    Raises:
+        EndpointError: The key is for another server.
+    """
+    studio().check_key(api_key_env, base_url)
+    key = os.environ.get(api_key_env, "") if api_key_env else ""
+    return endpoints.context_tokens(base_url, model, key=key, timeout_s=3)
 
 
 @st.cache_data(show_spinner=False, ttl=60, max_entries=64)

@@ -34,19 +34,6 @@ CHOICES: Mapping[str, str] = {
     "none": "no consensus",
 }
 
-FAILURES: Mapping[str, str] = {
-    "empty": "the answer was empty",
-    "malformed": "the server's answer could not be read",
-    "timeout": "no answer in time",
-    "rate_limit": "too many requests for the server",
-    "server_error": "a fault of the server",
-    "connection": "no connection",
-    "content_filter": "stopped by a content filter",
-    "too_long": "the prompt is too long for the model",
-    "bad_request": "the server refused the request",
-    "unreadable": "the verdict could not be read",
-}
-
 _STATUS_STAGES = {
     "prompts": "prompts",
     "responses": "responses by models",
@@ -387,31 +374,3 @@ def examples(rows: pd.DataFrame, *, seed: int, n: int = 3) -> list[tuple[str, st
     """Return prompts with their human answers, drawn with the seed."""
     drawn = rows.sample(n=min(n, len(rows)), random_state=seed)
     return list(drawn[["inputs", "targets"]].itertuples(index=False, name=None))
-
-
-def failures(failed: pd.DataFrame, prompts: Mapping[str, str]) -> pd.DataFrame:
-    """Show failed requests, newest first. `failed`: as `Store.failures`; `prompts`: id to text."""
-    shown = pd.DataFrame(
-        {
-            "reason": failed["error"].map(lambda reason: FAILURES.get(reason, reason)),
-            "prompt": failed["prompt_id"].map(lambda prompt: prompts.get(prompt, "")),
-            "model": failed["model"],
-            "in the server's words": failed["detail"],
-            "tries": failed["attempts"],
-            "last tried (UTC)": failed["at"].str[:16].str.replace("T", " "),
-        }
-    )
-    return shown.iloc[::-1].reset_index(drop=True)
-
-
-def answers(by_model: pd.DataFrame) -> pd.DataFrame:
-    """Show what each model has answered. `by_model`: as `generate.by_model`."""
-    return pd.DataFrame(
-        {
-            "model": by_model["model"],
-            "answers": by_model["answers"],
-            "cut short": by_model["truncated"],
-            "tokens an answer": by_model["tokens_out"].round(),
-            "US dollars": by_model["cost_usd"].round(4),
-        }
-    )

@@ -2,12 +2,12 @@
 
 import streamlit as st
 
-from dashboard import generation, services, widgets
+from dashboard import generation, noticed, runs, services, widgets
 from pipeline.records import JobState
 
 
 def page() -> None:
-    """Draw the page; the work is done by `pipeline.generate` in a process of its own."""
+    """Draw the page; the work is done by `pipeline.generate` and `pipeline.judge` in processes of their own."""
     widgets.page_title(
         "Which model writes the second answers?",
         "Each prompt has a person's answer; a model's beside it makes a pair to vote on.",
@@ -15,23 +15,29 @@ def page() -> None:
     project = widgets.pick_project()
     if project is None:
         return
-    job = generation.latest_job(project)
-    if job is not None and job.state is JobState.RUNNING:
-        generation.watch(job)
-    else:
-        if job is not None:
-            generation.show_end(project, job)
-        if not services.pairs(project.name).empty and st.button("Next: let people vote"):
-            widgets.go_to("annotate")
-        ask, bring = st.tabs(["Ask a model", "Import answers made elsewhere"])
-        with ask:
-            endpoint = generation.ask_for_endpoint()
-            system_prompt = generation.edit_system_prompt(project)
-            if endpoint is not None:
-                generation.offer_start(project, endpoint, system_prompt)
-        with bring:
-            generation.import_answers(project)
-    generation.show_answers(project)
+    known = runs.latest_jobs(project)
+    running = [job for job in known if job.state is JobState.RUNNING]
+    if running:
+        runs.watch(running)
+    for job in known:
+        if job.state is not JobState.RUNNING:
+            runs.show_end(project, job)
+    if not running and not services.pairs(project.name).empty and st.button("Next: let people vote"):
+        widgets.go_to("annotate")
+    ask, judged, bring = st.tabs(["Ask models", "Let a model judge", "Import answers made elsewhere"])
+    with ask:
+        endpoints = generation.ask_for_endpoints("generate")
+        system_prompt = generation.edit_system_prompt(project)
+        if endpoints:
+            generation.offer_start(project, endpoints, system_prompt)
+    with judged:
+        judges = generation.ask_for_endpoints("judge", most=1)
+        if judges:
+            generation.offer_judging(project, judges)
+    with bring:
+        generation.import_answers(project)
+    for show in (noticed.show_answers, noticed.show_screens, noticed.show_judges, noticed.show_spend, noticed.show_failures):
+        show(project)
 
 
 page()

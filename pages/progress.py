@@ -22,7 +22,7 @@ def page() -> None:
         widgets.empty_state(message, next_page="generate", label="Generate answers")
         return
     now = datetime.now(UTC)
-    missing = progress.votes_wanted_still(pairs, votes_wanted=project.votes_wanted)
+    missing = progress.votes_wanted_still(services.open_pairs(project.name), votes_wanted=project.votes_wanted)
     _show_forecast(progress.forecast(votes, votes_missing=missing, now=now))
     _show_funnel(project, pairs)
     _show_left_out(project)

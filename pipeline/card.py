@@ -53,7 +53,8 @@ class CardFacts:
     `splits` is rows by format and split; `counts` has `pairs, votes, annotators, prompts, preferences`;
     `guidelines` and `system_prompts` are the texts, by version, that votes were cast and responses written under;
     `excluded` is pairs by reason, and `reasons` says each reason in words; `agreement` has the shape that the
-    `agreement` command prints; `models` are the sources that are not people.
+    `agreement` command prints; `models` are the sources that are not people; `judges` are rows of
+    `judge.by_judge`.
     """
 
     splits: Mapping[str, Mapping[str, int]]
@@ -64,6 +65,7 @@ class CardFacts:
     chosen_by_source: Mapping[str, int] = field(default_factory=dict)
     agreement: Mapping[str, object] = field(default_factory=dict)
     models: Sequence[str] = ()
+    judges: Sequence[Mapping[str, object]] = ()
     guidelines: Mapping[str, str] = field(default_factory=dict)
     system_prompts: Mapping[str, str] = field(default_factory=dict)
 
@@ -89,6 +91,7 @@ def card(project: Project, facts: CardFacts) -> str:
         " prompt has the same split in every configuration.",
         *_how_it_was_made(project, facts),
         *_agreement(facts.agreement),
+        *_judges(facts.judges),
         *_chosen_and_left_out(facts),
         *_limits(project),
         *_licence(project),
@@ -198,6 +201,31 @@ def _agreement(agreement: Mapping[str, object]) -> list[str]:
         "The first interval says how far the value would move with other pairs and the same people, the second with other"
         " people as well. Measured over all votes of the project, not only those inside this release. The share of equal"
         " choices looks high when one choice dominates, and alpha looks low then; read them together.",
+    ]
+
+
+def _judges(judges: Sequence[Mapping[str, object]]) -> list[str]:
+    """How models judged the pairs, and which of them judged their own family."""
+    if not judges:
+        return []
+    rows = [
+        (
+            inline(str(row["judge"])),
+            str(row["pairs"]),
+            _figure(row["flip_share"]),
+            _interval(row["flip_low"], row["flip_high"]),
+            inline(str(row["relatives"])) or "none",
+        )
+        for row in judges
+    ]
+    related = [f"{inline(str(row['judge']))} judged {inline(str(row['relatives']))}" for row in judges if row["relatives"]]
+    warning = f"**Judges of the generators' own family: {'; '.join(related)}.** Models favour their own." if related else ""
+    return [
+        "## Opinions of models",
+        _table(("Judge", "Pairs, both orders", "Changed with the order", "95%", "Same family as"), rows),
+        *([warning] if warning else []),
+        "A judge that changes its mind with the order of the responses is counted as a tie. No opinion of a model is a vote, and"
+        " none of them chose a response in this release.",
     ]
 
 

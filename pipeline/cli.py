@@ -8,6 +8,7 @@ import argparse
 import json
 import os
 import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,10 @@ from typing import Any
 from pipeline import insights, wiring
 from pipeline.curate import Rules
 from pipeline.errors import PipelineError
+from pipeline.judge import STYLES
+from pipeline.lane import Tally
 from pipeline.records import Endpoint, Method
+from pipeline.screens import Reason
 from pipeline.settings import Settings
 from pipeline.studio import Studio
 
@@ -89,6 +93,29 @@ def _progress(done: int, total: int) -> None:
         print(f"{done:,} of {total:,}", file=sys.stderr, flush=True)
 
 
+def _run_progress() -> Callable[[Tally], None]:
+    """Draw a run's progress: how far, how fast, what it has cost and what failed; at most ten times a second."""
+    begun, drawn = time.monotonic(), [0.0]
+
+    def draw(tally: Tally) -> None:
+        now = time.monotonic()
+        is_last = tally.done >= tally.total
+        if not is_last and now - drawn[0] < (0.1 if sys.stderr.isatty() else 5.0):
+            return
+        drawn[0] = now
+        rate = (tally.stored + tally.failed.total()) / max(now - begun, 1e-9)
+        left = f", {(tally.total - tally.done) / rate:,.0f} s left" if rate and not is_last else ""
+        spent = "" if tally.cost_usd is None else f", {tally.cost_usd:.4f} US dollars"
+        failed = f", {tally.failed.total():,} failed" if tally.failed else ""
+        line = f"{tally.done:,} of {tally.total:,}, {rate:.1f} a second{left}{spent}{failed}"
+        if sys.stderr.isatty():
+            filled = 30 * tally.done // tally.total if tally.total else 0
+            line = f"\r[{'#' * filled}{'.' * (30 - filled)}] {line}\033[K"
+        print(line, end="\n" if is_last or not sys.stderr.isatty() else "", file=sys.stderr, flush=True)
+
+    return draw
+
+
 def _endpoint(options: argparse.Namespace) -> Endpoint:
     return Endpoint(
         model=options.model,
@@ -98,6 +125,21 @@ def _endpoint(options: argparse.Namespace) -> Endpoint:
         budget_usd=options.budget,
         price_in=options.price_in,
         price_out=options.price_out,
+        temperature=options.temperature,
+        max_tokens=options.max_tokens,
+    )
+
+
+def _judge_endpoint(options: argparse.Namespace) -> Endpoint:
+    """The judge beside a generation: at the same address and under the same budget unless told otherwise."""
+    return Endpoint(
+        model=options.judge_model,
+        base_url=options.judge_base_url or options.base_url,
+        api_key_env=options.judge_api_key_env or (options.api_key_env if not options.judge_base_url else "") or "",
+        concurrency=options.concurrency,
+        budget_usd=options.budget,
+        price_in=options.judge_price_in,
+        price_out=options.judge_price_out,
     )
 
 
@@ -124,12 +166,35 @@ def new(studio: Studio, options: argparse.Namespace) -> Answer:
 
 def generate(studio: Studio, options: argparse.Namespace) -> Answer:
     """Write the missing second responses; what is stored is never asked for again."""
-    return studio.generate(options.project, _endpoint(options), limit=options.limit, progress=_progress)
+    endpoint = studio.priced(_endpoint(options))
+    if options.preview:
+        return {"preview": studio.preview(options.project, endpoint, count=options.preview)}
+    return studio.generate(
+        options.project,
+        endpoint,
+        limit=options.limit,
+        among=options.among or (),
+        judged_by=studio.priced(_judge_endpoint(options)) if options.judge_model else None,
+        progress=_run_progress(),
+    )
 
 
 def judge(studio: Studio, options: argparse.Namespace) -> Answer:
     """Let a model compare the responses of each pair, in both orders."""
-    return studio.judge(options.project, _endpoint(options), limit=options.limit, progress=_progress)
+    endpoint = studio.priced(_endpoint(options))
+    return studio.judge(options.project, endpoint, limit=options.limit, style=options.style, progress=_run_progress())
+
+
+def screens(studio: Studio, options: argparse.Namespace) -> Answer:
+    """What was noticed about the answers, by reason and model; sets aside or brings back all answers of a reason."""
+    for reasons, is_out in ((options.set_aside, True), (options.bring_back, False)):
+        studio.set_aside_reasons(options.project, reasons or (), is_out=is_out)
+    return studio.screened(options.project)
+
+
+def spend(studio: Studio, options: argparse.Namespace) -> Answer:
+    """What a project has cost so far, generation and judging apart."""
+    return {"spend": json.loads(studio.spend(options.project).to_json(orient="records"))}
 
 
 def import_responses(studio: Studio, options: argparse.Namespace) -> Answer:
@@ -218,6 +283,20 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--votes-wanted", type=_positive, default=3, help="votes wanted on each pair (default 3)")
     for name, run in (("generate", generate), ("judge", judge)):
         _endpoint_options(add(name, run))
+    one = commands.choices["generate"]
+    one.add_argument("--among", action="append", metavar="M", help="draw each prompt for one of these models; give each once")
+    one.add_argument("--preview", type=_positive, metavar="K", help="ask for K answers, show them, and make no pairs of them yet")
+    one.add_argument("--judge-model", metavar="M", help="let this model rate each answer as it comes")
+    one.add_argument("--judge-base-url", metavar="URL", help="where the judge answers (default: the same address)")
+    one.add_argument("--judge-api-key-env", metavar="VAR", help="name of the variable that holds the judge's key")
+    one.add_argument("--judge-price-in", type=float, metavar="USD", help="price of a million tokens the judge reads")
+    one.add_argument("--judge-price-out", type=float, metavar="USD", help="price of a million tokens the judge writes")
+    one = commands.choices["judge"]
+    one.add_argument("--style", choices=STYLES, default=STYLES[0], help="rate both answers from 1 to 5, or choose the better one")
+    one = add("screens", screens)
+    for option, words in (("--set-aside", "set all answers of a reason aside"), ("--bring-back", "bring them back")):
+        one.add_argument(option, action="append", choices=[str(reason) for reason in Reason], help=words)
+    add("spend", spend)
     one = add("import-responses", import_responses)
     one.add_argument("file", type=Path, metavar="FILE", help="JSONL or Parquet with prompt_id or prompt, response, model")
     one = add("import-votes", import_votes)
@@ -253,6 +332,8 @@ def _endpoint_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--budget", type=float, metavar="USD", help="stop before more than this is spent; needs both prices")
     command.add_argument("--price-in", type=float, metavar="USD", help="price of a million tokens read")
     command.add_argument("--price-out", type=float, metavar="USD", help="price of a million tokens written")
+    command.add_argument("--temperature", type=float, metavar="T", help="from 0 to 2 (default: the server's own)")
+    command.add_argument("--max-tokens", type=_positive, default=1024, metavar="N", help="longest answer (default 1024)")
     command.add_argument("--limit", type=_positive, metavar="N", help="ask for at most N answers in this run")
 
 

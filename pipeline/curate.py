@@ -15,8 +15,10 @@ import pandas as pd
 from pipeline.errors import SettingsError
 from pipeline.intervals import wilson
 from pipeline.records import HUMAN, Choice, Method, Role
+from pipeline.screens import EXPLAINED
 
 REASONS: Mapping[str, str] = {
+    **{f"screen_{reason}": f"set aside, {words}" for reason, words in EXPLAINED.items()},
     "no_votes": "nobody has voted yet",
     "too_few_votes": "fewer votes than the rules ask for",
     "no_consensus": "the votes do not decide",
@@ -25,7 +27,9 @@ REASONS: Mapping[str, str] = {
     "low_support": "too small a share of the votes is for the outcome",
     "low_confidence": "the outcome is too uncertain",
 }
-"""Why a pair is left out, in the order the reasons are tried: the first that holds is the pair's reason."""
+"""Why a pair is left out, in the order the reasons are tried: the first that holds is the pair's reason. Those of the
+screens hold for pairs that are set aside, whatever the votes say; bringing such a pair back lets the votes speak, and a
+reviewer may decide it as it is."""
 
 METHODS = tuple(str(method) for method in Method)
 BEYOND_VOTES = (str(Role.ADJUDICATOR), "judge")
@@ -121,7 +125,7 @@ class Curation:
     summary: dict[str, object]
 
 
-def curate(consensus: pd.DataFrame, pairs: pd.DataFrame, rules: Rules) -> Curation:
+def curate(consensus: pd.DataFrame, pairs: pd.DataFrame, rules: Rules, *, screened: pd.DataFrame | None = None) -> Curation:
     """Apply the rules to every pair.
 
     Args:
@@ -130,19 +134,37 @@ def curate(consensus: pd.DataFrame, pairs: pd.DataFrame, rules: Rules) -> Curati
         pairs: Columns `pair_id, prompt_id, prompt, annotation_type, first_id, second_id, first, second,
             first_source, second_source`; one row per pair.
         rules: What a pair needs.
+        screened: Columns `response_id, reason, detail` of the responses whose pairs are set aside, if any.
     """
     judged = pairs.drop(columns="n_votes", errors="ignore").merge(consensus, on="pair_id", how="left", validate="1:1")
     judged["outcome"] = judged["outcome"].fillna("none")
     judged["n_votes"] = judged["n_votes"].fillna(0).astype(int)
     judged["method"] = judged["method"].fillna(rules.method)
     winner = _winners(judged, rules)
-    reason = _reasons(judged, winner, rules)
+    set_aside = _set_aside(judged, screened)
+    reason = set_aside["reason"].where(set_aside["reason"] != "", _reasons(judged, winner, rules))
     kept = (reason == "").to_numpy()
     preferences = _preferences(judged[kept], winner[kept])
     left = judged[~kept].assign(reason=reason[~kept])
-    excluded = left.assign(detail=_details(left, rules))[["pair_id", "prompt_id", "prompt", "reason", "detail"]]
+    of_screen = set_aside.loc[~kept, "detail"]
+    detail = of_screen.where(set_aside.loc[~kept, "reason"] != "", _details(left, rules))
+    excluded = left.assign(detail=detail)[["pair_id", "prompt_id", "prompt", "reason", "detail"]]
     excluded = excluded.reset_index(drop=True)
     return Curation(preferences=preferences, excluded=excluded, summary=_summary(judged, preferences, excluded, rules))
+
+
+def _set_aside(judged: pd.DataFrame, screened: pd.DataFrame | None) -> pd.DataFrame:
+    """Columns `reason, detail` for each pair: what a screen noticed about one of its responses, else empty strings."""
+    told = pd.DataFrame("", index=judged.index, columns=["reason", "detail"], dtype=object)
+    if screened is None or screened.empty:
+        return told
+    noticed = screened.set_index("response_id")[["reason", "detail"]].assign(reason="screen_" + screened["reason"].to_numpy())
+    for side in ("second_id", "first_id"):
+        found = noticed.reindex(judged[side]).set_index(judged.index)
+        told = found.where(found["reason"].notna(), told)
+    # A reviewer has read the pair and decided all the same.
+    told.loc[judged["method"] == Role.ADJUDICATOR] = ""
+    return told
 
 
 def _winners(judged: pd.DataFrame, rules: Rules) -> pd.Series:
@@ -169,7 +191,7 @@ def _reasons(judged: pd.DataFrame, winner: pd.Series, rules: Rules) -> pd.Series
         "low_support": by_votes & (judged["support"] < rules.min_support - _ROUNDING),
         "low_confidence": judged["confidence"] < rules.min_confidence - _ROUNDING,
     }
-    found = np.select([holds[reason].to_numpy(dtype=bool) for reason in REASONS], list(REASONS), default="")
+    found = np.select([each.to_numpy(dtype=bool) for each in holds.values()], list(holds), default="")
     return pd.Series(found.astype(object), index=judged.index)
 
 

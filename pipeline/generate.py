@@ -5,8 +5,8 @@ with the pair it makes. Never asks again for an answer that is stored. Knows no 
 """
 
 import json
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,9 @@ from typing import Any
 import pandas as pd
 
 from pipeline.errors import SourceError
-from pipeline.ports import Generator, ResponseStore
+from pipeline.estimates import TOKENS_AROUND, rough_tokens
+from pipeline.lane import Lane, Patience, Purpose, Question, Tally
+from pipeline.ports import Generator, Made, ResponseStore
 from pipeline.records import (
     HUMAN,
     Endpoint,
@@ -24,17 +26,18 @@ from pipeline.records import (
     Prompt,
     Request,
     Response,
+    Screen,
     content_id,
     is_text,
     response_id,
     storable,
 )
-from pipeline.runner import MAX_NEW_TOKENS, TOKENS_AROUND, Purpose, Question, Tally, price, rough_tokens, run
+from pipeline.runner import run
 
 Row = dict[Hashable, Any]
 
-SHORT_ANSWER_TOKENS = 60
-SECONDS_PER_ANSWER = (1.0, 20.0)
+PAGE = 200
+"""So many prompts are in memory at a time, whatever the size of the project."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,19 +58,11 @@ class GenerationReport:
     ended_early: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Estimate:
-    """What answering `prompts` prompts will take, from low to high; prices are None where they are not known."""
-
-    prompts: int
-    tokens_in: tuple[int, int]
-    tokens_out: tuple[int, int]
-    seconds: tuple[float, float]
-    cost_usd: tuple[float, float] | None
-
-
 MakePairs = Callable[[Iterable[Prompt], Iterable[Response]], tuple[list[Pair], list[Exclusion]]]
 """`annotate.make_pairs`, handed in because stages do not import each other."""
+
+Notice = Callable[[Response, Sequence[str], str], Screen]
+"""Looks at a response, what people wrote to the same prompt, and how the answer ended; `screens.screen`, handed in."""
 
 
 def generate(
@@ -79,48 +74,157 @@ def generate(
     system_prompt: str,
     system_prompt_version: str = "",
     make_pairs: MakePairs,
+    notice: Notice | None = None,
+    beside: Sequence[Lane] = (),
     limit: int | None = None,
+    among: Sequence[str] = (),
+    patience: Patience | None = None,
     on_progress: Callable[[Tally], None] = lambda _: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> GenerationReport:
     """Ask the model for each answer it has not given yet, and store each with its pair as it arrives.
+
+    With `among`, each prompt is drawn for one of these models with the project's seed, and this one is asked for its own.
+    Lanes `beside` go on from each answer as it comes, such as those of judges.
 
     Raises:
         GenerationError: The terms of the endpoint make no sense, such as a budget without prices.
         EndpointError: The server refuses the key, does not know the model, or fails again and again.
         BackendError: The store cannot take more. What was saved before stays saved.
     """
-    missing = store.prompts_without(project.name, generator.model)
+    missing = store.prompt_ids_without(project.name, generator.model)
     before = int(store.counts(project.name)["prompts"]) - len(missing)
-    prompts = {prompt.id: prompt for prompt in missing[:limit]}
-    human = _human_responses(store, project.name)
-
-    def save(question: Question, request: Request) -> str:
-        if request.error:
-            store.save_request(request)
-            return ""
-        response = make_response(request)
-        of_people = human.get(question.prompt_id, [])
-        store.save_request(request, response, *make_pairs([prompts[question.prompt_id]], [*of_people, response]))
-        return ""
-
-    tally = run(
+    missing = [one for one in missing if not among or draw_model(one, among, seed=project.seed) == generator.model]
+    lane = generation_lane(
         store,
-        (_question(generator, system_prompt, prompt) for prompt in prompts.values()),
-        Purpose(
+        generator,
+        project,
+        endpoint,
+        missing[:limit],
+        system_prompt=system_prompt,
+        system_prompt_version=system_prompt_version,
+        make_pairs=make_pairs,
+        notice=notice,
+        on_progress=on_progress,
+    )
+    run(store, [lane, *beside], patience=patience, should_stop=should_stop)
+    return report(lane.tally, before=before)
+
+
+def generation_lane(
+    store: ResponseStore,
+    generator: Generator,
+    project: Project,
+    endpoint: Endpoint,
+    prompt_ids: Sequence[str],
+    *,
+    system_prompt: str,
+    system_prompt_version: str = "",
+    make_pairs: MakePairs,
+    notice: Notice | None = None,
+    on_progress: Callable[[Tally], None] = lambda _: None,
+) -> Lane:
+    """Return the questions that ask for an answer to each of these prompts; texts are read as they are needed."""
+    return Lane(
+        purpose=Purpose(
             project=project.name,
             name="generate",
             model=generator.model,
             parameters=generator.parameters,
             system_prompt_version=system_prompt_version,
         ),
-        save,
-        total=len(prompts),
         endpoint=endpoint,
+        questions=_questions(
+            store, generator, project.name, prompt_ids, system_prompt, partial(_make, make_pairs, notice), endpoint.max_tokens
+        ),
+        total=len(prompt_ids),
         close=generator.close,
         on_progress=on_progress,
-        should_stop=should_stop,
     )
+
+
+def _questions(
+    store: ResponseStore,
+    generator: Generator,
+    project: str,
+    prompt_ids: Sequence[str],
+    system_prompt: str,
+    make: Callable[[Prompt, Sequence[Response], Request], Made],
+    max_tokens: int,
+) -> Iterator[Question]:
+    """A question for each prompt, in order; a page of texts is in memory at a time."""
+    for start in range(0, len(prompt_ids), PAGE):
+        for prompt, people in store.prompts_and_people(project, prompt_ids[start : start + PAGE]):
+            yield Question(
+                key=generator.request_key(system_prompt, prompt.text),
+                prompt_id=prompt.id,
+                ask=partial(generator.answer, system_prompt, prompt.text),
+                make=partial(make, prompt, people),
+                rough_tokens=(rough_tokens(system_prompt + prompt.text)[1] + TOKENS_AROUND, max_tokens),
+            )
+
+
+def draw_model(prompt_id: str, models: Sequence[str], *, seed: int) -> str:
+    """Return which of several models a prompt is for: drawn evenly, and the same for the same seed in whatever order."""
+    names = sorted(set(models))
+    return names[int(content_id("model", str(seed), prompt_id), 16) % len(names)]
+
+
+def preview(
+    store: ResponseStore,
+    generator: Generator,
+    project: Project,
+    endpoint: Endpoint,
+    *,
+    system_prompt: str,
+    system_prompt_version: str = "",
+    count: int = 3,
+) -> list[Request]:
+    """Ask the model for a few answers and make nothing of them yet, in the order of the prompts; failures are among them.
+
+    What is paid for is stored: a run with the same text, model and parameters takes these answers without asking again.
+    """
+    asked: dict[str, Request] = {}
+
+    def keep(question: Question, request: Request) -> Made:
+        asked[question.prompt_id] = request
+        return Made(request=request)
+
+    prompt_ids = store.prompt_ids_without(project.name, generator.model)[:count]
+    lane = generation_lane(
+        store,
+        generator,
+        project,
+        endpoint,
+        prompt_ids,
+        system_prompt=system_prompt,
+        system_prompt_version=system_prompt_version,
+        make_pairs=lambda _prompts, _responses: ([], []),
+    )
+    kept = [replace(one, make=partial(keep, one)) for one in lane.questions]
+    run(store, [replace(lane, purpose=replace(lane.purpose, name="preview"), questions=kept)])
+    return [asked[prompt_id] for prompt_id in prompt_ids if prompt_id in asked]
+
+
+def _make(make_pairs: MakePairs, notice: Notice | None, prompt: Prompt, people: Sequence[Response], request: Request) -> Made:
+    """What follows from a request: the response, its pairs with what people wrote, or why there is none."""
+    if request.error:
+        return Made(request=request)
+    response = make_response(request)
+    pairs, exclusions = make_pairs([prompt], [*people, response])
+    return Made(
+        request=request,
+        responses=(response,),
+        pairs=tuple(pairs),
+        exclusions=tuple(exclusions),
+        screens=(notice(response, [one.text for one in people], request.finish_reason),) if notice else (),
+        prompt=prompt.text,
+        texts={one.id: one.text for one in (*people, response)},
+    )
+
+
+def report(tally: Tally, *, before: int = 0) -> GenerationReport:
+    """Return what a run brought; `before` answers were there when it began."""
     return GenerationReport(
         stored=tally.stored,
         already_stored=before + tally.already_stored,
@@ -131,25 +235,6 @@ def generate(
         seconds=tally.seconds,
         ended_early=tally.ended_early,
     )
-
-
-def _question(generator: Generator, system_prompt: str, prompt: Prompt) -> Question:
-    return Question(
-        key=generator.request_key(system_prompt, prompt.text),
-        prompt_id=prompt.id,
-        ask=partial(generator.answer, system_prompt, prompt.text),
-        rough_tokens=(rough_tokens(system_prompt + prompt.text)[1] + TOKENS_AROUND, MAX_NEW_TOKENS),
-    )
-
-
-def _human_responses(store: ResponseStore, project: str) -> dict[str, list[Response]]:
-    """The human responses of each prompt."""
-    frame = store.responses(project)
-    frame = frame[frame["source"] == HUMAN]
-    human: dict[str, list[Response]] = {}
-    for row_id, prompt_id, text in zip(frame["id"], frame["prompt_id"], frame["text"], strict=True):
-        human.setdefault(prompt_id, []).append(Response(id=row_id, prompt_id=prompt_id, source=HUMAN, text=text))
-    return human
 
 
 def make_response(request: Request) -> Response:
@@ -187,41 +272,6 @@ def by_model(responses: pd.DataFrame) -> pd.DataFrame:
         cost_usd=("cost_usd", lambda costs: costs.sum(min_count=1)),
     )
     return told.rename_axis("model").reset_index().sort_values("answers", ascending=False, kind="stable", ignore_index=True)
-
-
-def estimate(
-    prompts: Sequence[Prompt],
-    system_prompt: str,
-    endpoint: Endpoint,
-    *,
-    measured: pd.DataFrame | None = None,
-) -> Estimate:
-    """Return what answering the prompts will take, before anything is spent.
-
-    Args:
-        prompts: The prompts that have no answer yet.
-        system_prompt: The text sent with each of them.
-        endpoint: Its prices and how many requests it takes at once.
-        measured: Answers this model gave before (columns `tokens_out`, `seconds`), if any: then the answers'
-            length and time are taken from them instead of from a rule of thumb.
-    """
-    sizes = [rough_tokens(system_prompt + prompt.text) for prompt in prompts]
-    around = TOKENS_AROUND * len(prompts)
-    tokens_in = (sum(low for low, _ in sizes) + around, sum(high for _, high in sizes) + around)
-    written, seconds = (SHORT_ANSWER_TOKENS, MAX_NEW_TOKENS), SECONDS_PER_ANSWER
-    if measured is not None and (counted := measured[measured["tokens_out"] > 0]).shape[0] >= 10:
-        written = (round(0.8 * counted["tokens_out"].mean()), round(1.2 * counted["tokens_out"].mean()))
-        seconds = (0.8 * counted["seconds"].mean(), 1.2 * counted["seconds"].mean())
-    tokens_out = (written[0] * len(prompts), written[1] * len(prompts))
-    rounds = max(1.0, len(prompts) / endpoint.concurrency) if prompts else 0.0
-    low, high = (price(endpoint, tokens_in[end], tokens_out[end]) for end in (0, 1))
-    return Estimate(
-        prompts=len(prompts),
-        tokens_in=tokens_in,
-        tokens_out=tokens_out,
-        seconds=(seconds[0] * rounds, seconds[1] * rounds),
-        cost_usd=None if low is None or high is None else (low, high),
-    )
 
 
 def read_responses(path: Path, prompts: pd.DataFrame) -> tuple[list[Response], list[Exclusion]]:

@@ -137,7 +137,8 @@ def resume_arguments(job: Job) -> list[str]:
     limit = option(job, "--limit")
     if not limit:
         return list(job.command)
-    left = int(limit) - answered(job)
+    # A judge is given pairs, and brings two verdicts on each.
+    left = int(limit) - answered(job) // (2 if job.kind == "judge" else 1)
     return [f"--limit={left}" if word.startswith("--limit=") else word for word in job.command] if left > 0 else []
 
 
@@ -202,6 +203,28 @@ def pace(job: Job, *, now: datetime) -> Pace:
         return Pace(done_share=share, per_minute=None, seconds_left=None)
     per_second = job.done / elapsed_s
     return Pace(done_share=min(1.0, share), per_minute=60 * per_second, seconds_left=max(0, job.total - job.done) / per_second)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PerThousand:
+    """What 1,000 answers of a run took: seconds, and US dollars where a price was known."""
+
+    seconds: float
+    cost_usd: float | None
+
+
+ENOUGH_TO_TELL = 100
+"""Below so many answers the start of the worker would be most of the time."""
+
+
+def per_thousand(job: Job) -> PerThousand | None:
+    """Return what 1,000 answers of an ended job took, None where it has not ended or brought too few to tell."""
+    brought = answered(job)
+    if not job.ended_at or brought < ENOUGH_TO_TELL:
+        return None
+    seconds = (datetime.fromisoformat(job.ended_at) - datetime.fromisoformat(job.started_at)).total_seconds()
+    share = 1000 / brought
+    return PerThousand(seconds=share * seconds, cost_usd=None if job.cost_usd is None else share * job.cost_usd)
 
 
 def stop(store: JobStore, job: Job, *, grace_s: float | None = None) -> Job:

@@ -4,19 +4,29 @@ Each pair is shown to the judge in both orders, one Judgement row each; a judge 
 says a tie. Asks item by item and never again for a verdict that is stored.
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import partial
 
 import pandas as pd
 
-from pipeline.ports import FailureReason, Judge, JudgementStore, Rating
-from pipeline.records import Choice, Endpoint, Judgement, Project, Request
-from pipeline.runner import MAX_NEW_TOKENS, Purpose, Question, Tally, rough_tokens, run
+from pipeline.estimates import rough_tokens
+from pipeline.families import are_related
+from pipeline.lane import Lane, Patience, Purpose, Question, Tally
+from pipeline.ports import FailureReason, Judge, JudgementStore, Made, Verdict
+from pipeline.records import HUMAN, Choice, Endpoint, Judgement, Project, Request
+from pipeline.runner import run
+from pipeline.shares import share_interval
+
+RATING, CHOICE = "rating", "choice"
+STYLES = (RATING, CHOICE)
+"""How a judge is asked: to rate each response from 1 to 5, or to choose the better one."""
 
 INSTRUCTION_TOKENS = 1000
 """Tokens of the judge's instructions (1,900 letters), at most."""
+
+PAGE = 200
+"""So many pairs are in memory at a time, whatever the size of the project."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +62,7 @@ def judge(
     endpoint: Endpoint,
     *,
     limit: int | None = None,
+    patience: Patience | None = None,
     on_progress: Callable[[Tally], None] = lambda _: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> JudgeReport:
@@ -63,45 +74,104 @@ def judge(
         BackendError: The store cannot take more. What was saved before stays saved.
     """
     given = store.judgements(project.name)
-    given = given[given["judge"] == model.model]
+    given = given[given["judge"] == model.name]
     known = set(zip(given["pair_id"], given["shown_first"], strict=True))
-    seatings = [
-        seating for seating in _seatings(store.pairs(project.name)) if (seating.pair_id, seating.shown_first) not in known
-    ]
-    chosen = set(list(dict.fromkeys(seating.pair_id for seating in seatings))[:limit])
-    # Two models may have written the same text: one verdict then serves both pairs.
-    by_key: dict[str, list[_Seating]] = defaultdict(list)
-    for seating in seatings:
-        if seating.pair_id in chosen:
-            by_key[model.request_key(seating.prompt, seating.texts)].append(seating)
+    seats_given = given["pair_id"].value_counts()
+    left = [pair_id for pair_id in store.pair_ids(project.name) if seats_given.get(pair_id, 0) < 2][:limit]
+    total = sum(2 - int(seats_given.get(pair_id, 0)) for pair_id in left)
+    lane = judging_lane(store, model, project, endpoint, left, known=known, total=total, on_progress=on_progress)
+    run(store, [lane], patience=patience, should_stop=should_stop)
+    return report(lane.tally, before=len(known))
 
-    def save(question: Question, request: Request) -> str:
-        if request.error:
-            store.save_request(request)
-            return ""
-        ratings = model.read(request.text or "")
-        if ratings is None:
-            detail = "The verdict does not hold two ratings from 1 to 5."
-            store.save_request(replace(request, error=str(FailureReason.UNREADABLE), detail=detail))
-            return str(FailureReason.UNREADABLE)
-        store.save_request(request)
-        store.add_judgements(project.name, [_judgement(one, model.model, ratings) for one in by_key[question.key]])
-        return ""
 
-    tally = run(
-        store,
-        (_question(model, key, same[0]) for key, same in by_key.items()),
-        Purpose(project=project.name, name="judge", model=model.model, parameters=model.parameters),
-        save,
-        total=len(by_key),
+def judging_lane(
+    store: JudgementStore,
+    model: Judge,
+    project: Project,
+    endpoint: Endpoint,
+    pair_ids: Sequence[str] = (),
+    *,
+    known: Set[tuple[str, str]] = frozenset(),
+    total: int = 0,
+    on_progress: Callable[[Tally], None] = lambda _: None,
+) -> Lane:
+    """Return the questions that ask for a verdict on these pairs, and on each pair that another lane of the run makes.
+
+    Args:
+        known: Pair and first response shown of the verdicts that are there already.
+        total: How many verdicts the pairs still lack.
+    """
+    return Lane(
+        purpose=Purpose(project=project.name, name="judge", model=model.model, parameters=model.parameters),
         endpoint=endpoint,
+        questions=_questions(store, model, project.name, pair_ids, known, endpoint.max_tokens),
+        total=total,
         close=model.close,
+        follow=partial(_of_made, model, endpoint.max_tokens),
         on_progress=on_progress,
-        should_stop=should_stop,
     )
+
+
+def _questions(
+    store: JudgementStore,
+    model: Judge,
+    project: str,
+    pair_ids: Sequence[str],
+    known: Set[tuple[str, str]],
+    max_tokens: int,
+) -> Iterator[Question]:
+    """A question for each pair and order that has no verdict; a page of texts is in memory at a time."""
+    for start in range(0, len(pair_ids), PAGE):
+        for row in store.pairs(project, pair_ids[start : start + PAGE]).to_dict(orient="records"):
+            texts = (row["first"], row["second"])
+            for seating in _seatings(row["pair_id"], row["prompt_id"], row["prompt"], (row["first_id"], row["second_id"]), texts):
+                if (seating.pair_id, seating.shown_first) not in known:
+                    yield _question(model, seating, max_tokens)
+
+
+def _of_made(model: Judge, max_tokens: int, made: Made) -> list[Question]:
+    """Both orders of each pair that an answer has just made; none where the answer was set aside."""
+    if any(screen.is_out for screen in made.screens):
+        return []
+    return [
+        _question(model, seating, max_tokens)
+        for pair in made.pairs
+        for seating in _seatings(
+            pair.id,
+            pair.prompt_id,
+            made.prompt,
+            (pair.first_id, pair.second_id),
+            (made.texts[pair.first_id], made.texts[pair.second_id]),
+        )
+    ]
+
+
+def _question(model: Judge, seating: _Seating, max_tokens: int) -> Question:
+    return Question(
+        key=model.request_key(seating.prompt, seating.texts),
+        prompt_id=seating.prompt_id,
+        ask=partial(model.rate, seating.prompt, seating.texts),
+        make=partial(_make, model, seating),
+        rough_tokens=(rough_tokens(seating.prompt + "".join(seating.texts))[1] + INSTRUCTION_TOKENS, max_tokens),
+    )
+
+
+def _make(model: Judge, seating: _Seating, request: Request) -> Made:
+    """What follows from a request: the judgement its verdict holds, or why there is none."""
+    if request.error:
+        return Made(request=request)
+    verdict = model.read(request.text or "")
+    if verdict is None:
+        detail = "The verdict holds neither two ratings from 1 to 5 nor one clear choice."
+        return Made(request=replace(request, error=str(FailureReason.UNREADABLE), detail=detail))
+    return Made(request=request, judgements=(_judgement(seating, model.name, verdict),))
+
+
+def report(tally: Tally, *, before: int = 0) -> JudgeReport:
+    """Return what a run brought; `before` verdicts were there when it began."""
     return JudgeReport(
         stored=tally.stored,
-        already_stored=len(known) + tally.already_stored,
+        already_stored=before + tally.already_stored,
         failed=dict(tally.failed),
         tokens_in=tally.tokens_in,
         tokens_out=tally.tokens_out,
@@ -111,43 +181,43 @@ def judge(
     )
 
 
-def _question(model: Judge, key: str, seating: _Seating) -> Question:
-    return Question(
-        key=key,
-        prompt_id=seating.prompt_id,
-        ask=partial(model.rate, seating.prompt, seating.texts),
-        rough_tokens=(rough_tokens(seating.prompt + "".join(seating.texts))[1] + INSTRUCTION_TOKENS, MAX_NEW_TOKENS),
-    )
+def _seatings(
+    pair_id: str, prompt_id: str, prompt: str, response_ids: tuple[str, str], texts: tuple[str, str]
+) -> Iterator[_Seating]:
+    """A pair in both orders."""
+    for is_canonical in (True, False):
+        yield _Seating(
+            pair_id=pair_id,
+            prompt_id=prompt_id,
+            prompt=prompt,
+            shown_first=response_ids[0 if is_canonical else 1],
+            is_canonical=is_canonical,
+            texts=texts if is_canonical else (texts[1], texts[0]),
+        )
 
 
-def _seatings(pairs: pd.DataFrame) -> Iterator[_Seating]:
-    """Each pair in both orders."""
-    for row in pairs.to_dict(orient="records"):
-        texts = (row["first"], row["second"])
-        for is_canonical in (True, False):
-            yield _Seating(
-                pair_id=row["pair_id"],
-                prompt_id=row["prompt_id"],
-                prompt=row["prompt"],
-                shown_first=row["first_id"] if is_canonical else row["second_id"],
-                is_canonical=is_canonical,
-                texts=texts if is_canonical else (texts[1], texts[0]),
-            )
-
-
-def _judgement(seating: _Seating, judge_model: str, ratings: tuple[Rating, Rating]) -> Judgement:
+def _judgement(seating: _Seating, judge_name: str, verdict: Verdict) -> Judgement:
     """The verdict in terms of the pair's canonical order."""
-    first, second = ratings if seating.is_canonical else (ratings[1], ratings[0])
-    better = Choice.FIRST if first.value > second.value else Choice.SECOND
-    choice = Choice.TIE if first.value == second.value else better
+    turned = {Choice.FIRST: Choice.SECOND, Choice.SECOND: Choice.FIRST}
+    choice, rationales = verdict.choice, verdict.rationales
+    ratings: tuple[float | None, float | None] = verdict.ratings or (None, None)
+    if not seating.is_canonical:
+        choice, ratings = turned.get(choice, choice), (ratings[1], ratings[0])
+    if len(rationales) == 2:
+        one, other = rationales if seating.is_canonical else (rationales[1], rationales[0])
+        rationale = f"First response: {one}\nSecond response: {other}"
+    else:
+        # It speaks of the responses as it saw them.
+        shown = "" if seating.is_canonical else "(Response A is the second, response B the first.)\n"
+        rationale = shown + "\n".join(rationales)
     return Judgement(
         pair_id=seating.pair_id,
-        judge=judge_model,
+        judge=judge_name,
         shown_first=seating.shown_first,
         choice=choice,
-        rating_first=first.value,
-        rating_second=second.value,
-        rationale=f"First response: {first.rationale}\nSecond response: {second.rationale}",
+        rating_first=ratings[0],
+        rating_second=ratings[1],
+        rationale=rationale,
     )
 
 
@@ -167,3 +237,60 @@ def verdicts(judgements: pd.DataFrame) -> pd.DataFrame:
     is_flip = ~agrees & (both["first"] != Choice.TIE) & (both["last"] != Choice.TIE)
     choice = both["first"].where(agrees, str(Choice.TIE))
     return both[["pair_id", "judge"]].assign(choice=choice, is_flip=is_flip).reset_index(drop=True)
+
+
+def by_judge(verdicts_given: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
+    """Return how each judge judged.
+
+    Args:
+        verdicts_given: As `verdicts` returns them.
+        pairs: Columns `pair_id, first, second, first_source, second_source`.
+
+    Returns:
+        Columns `judge, pairs, flips, flip_share, flip_low, flip_high` (95 %), `ties, human_preferred` (of `against_human`
+        pairs decided between a person and a model), `longer_preferred` (of `decided`), and `relatives`: the models of the
+        judge's own family among those it judged, in one text; empty where there is none.
+    """
+    rows = verdicts_given.merge(pairs, on="pair_id", how="inner")
+    return pd.DataFrame(
+        [_judge_row(str(name), group) for name, group in rows.groupby("judge", sort=True)],
+        columns=[
+            "judge",
+            "pairs",
+            "flips",
+            "flip_share",
+            "flip_low",
+            "flip_high",
+            "ties",
+            "human_preferred",
+            "against_human",
+            "longer_preferred",
+            "decided",
+            "relatives",
+        ],
+    )
+
+
+def _judge_row(name: str, judged: pd.DataFrame) -> dict[str, object]:
+    flips = int(judged["is_flip"].sum())
+    decided = judged[judged["choice"].isin([Choice.FIRST, Choice.SECOND])]
+    is_first = decided["choice"] == Choice.FIRST
+    chosen = decided["first_source"].where(is_first, decided["second_source"])
+    with_human = (decided["first_source"] == HUMAN) != (decided["second_source"] == HUMAN)
+    longer_first = decided["first"].str.len() > decided["second"].str.len()
+    sources = set(judged["first_source"]) | set(judged["second_source"])
+    low, high = share_interval(flips, len(judged))
+    return {
+        "judge": name,
+        "pairs": len(judged),
+        "flips": flips,
+        "flip_share": flips / len(judged),
+        "flip_low": low,
+        "flip_high": high,
+        "ties": int((judged["choice"] == Choice.TIE).sum()),
+        "human_preferred": int((chosen[with_human] == HUMAN).sum()),
+        "against_human": int(with_human.sum()),
+        "longer_preferred": int((longer_first == is_first).sum()),
+        "decided": len(decided),
+        "relatives": ", ".join(sorted(source for source in sources - {HUMAN} if are_related(name, source))),
+    }

@@ -4,14 +4,14 @@ A Generator turns a prompt into an Answer; a Judge rates two answers. A failed c
 `error`, for one bad row is data; only what stops the whole run (a refused key, an unknown model) is raised.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
 import pandas as pd
 
-from pipeline.records import Exclusion, Job, Judgement, Pair, Prompt, Request, Response
+from pipeline.records import Choice, Exclusion, Job, Judgement, Pair, Prompt, Request, Response, Screen
 
 
 class FailureReason(StrEnum):
@@ -33,7 +33,9 @@ class FailureReason(StrEnum):
 class Answer:
     """What came of one call: `text`, or `error` (a FailureReason) with `detail` in words.
 
-    Tokens are 0 where the server does not count them. `finish_reason` is `length` for a truncated answer.
+    Tokens are 0 where the server does not count them. `finish_reason` is `length` for a truncated answer; `revision` is
+    what the server tells of the model's version, often nothing. Of a failure, `wait_s` is how long the server asks to
+    wait, and `is_down` says that the server, not this request, is to blame: it cannot be reached or is overloaded.
     """
 
     text: str | None
@@ -44,14 +46,49 @@ class Answer:
     finish_reason: str = ""
     error: str = ""
     detail: str = ""
+    revision: str = ""
+    wait_s: float | None = None
+    is_down: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rating:
-    """A judge's mark for one response, 1 (worst) to 5, and why."""
+class Made:
+    """A request and all that follows from its answer, stored in one transaction.
 
-    value: float
-    rationale: str
+    `prompt` and `texts` (by response id) are what the pairs show, for those who go on from here.
+    """
+
+    request: Request
+    responses: tuple[Response, ...] = ()
+    pairs: tuple[Pair, ...] = ()
+    exclusions: tuple[Exclusion, ...] = ()
+    judgements: tuple[Judgement, ...] = ()
+    screens: tuple[Screen, ...] = ()
+    prompt: str = ""
+    texts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed:
+    """What a run found when it claimed requests: those made before, by key, and the keys that are now its own.
+
+    A key in neither is being asked for by another run.
+    """
+
+    known: Mapping[str, Request]
+    mine: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What a judge says of two responses in the order shown: FIRST is the one shown first.
+
+    `ratings` are 1 (worst) to 5, where the judge gives any. `rationales` is one for each response, or one for both.
+    """
+
+    choice: Choice
+    ratings: tuple[float, float] | None = None
+    rationales: tuple[str, ...] = ()
 
 
 class Generator(Protocol):
@@ -69,14 +106,18 @@ class Generator(Protocol):
         """Return the hash of model, messages, parameters and sample index."""
 
     async def answer(self, system_prompt: str, prompt: str) -> Answer:
-        """Return the model's answer, or why there is none. Raises EndpointError when no call can succeed."""
+        """Ask once; return the model's answer, or why there is none. Raises EndpointError when no call can succeed."""
 
     async def close(self) -> None:
         """Give back connections."""
 
 
 class Judge(Protocol):
-    """A model that rates two responses to one prompt, in the order given."""
+    """A model that rates two responses to one prompt, or chooses one, in the order given."""
+
+    @property
+    def name(self) -> str:
+        """What its judgements stand under: the model, and how it was asked where that is not by rating."""
 
     @property
     def model(self) -> str:
@@ -90,10 +131,10 @@ class Judge(Protocol):
         """Return the hash of model, messages and parameters."""
 
     async def rate(self, prompt: str, texts: tuple[str, str]) -> Answer:
-        """Return the model's verdict in its own words. Raises EndpointError when no call can succeed."""
+        """Ask once; return the verdict in the model's own words. Raises EndpointError when no call can succeed."""
 
-    def read(self, verdict: str) -> tuple[Rating, Rating] | None:
-        """Return the two ratings a verdict holds, None when it holds no two."""
+    def read(self, verdict: str) -> Verdict | None:
+        """Return what a verdict in a model's own words says, None when that is not clear."""
 
     async def close(self) -> None:
         """Give back connections."""
@@ -102,17 +143,20 @@ class Judge(Protocol):
 class RequestStore(Protocol):
     """What a run of requests needs of the store."""
 
-    def request(self, key: str, project: str) -> Request | None:
-        """Return the request with this key: answered for any project, or else failed for this one."""
+    def claim_requests(self, keys: Sequence[str], *, project: str, owner: str, lease_s: float) -> Claimed:
+        """Return what the project knows of these requests, and make the others this run's own for a while."""
 
-    def save_request(
-        self,
-        request: Request,
-        response: Response | None = None,
-        pairs: Iterable[Pair] = (),
-        exclusions: Iterable[Exclusion] = (),
-    ) -> None:
-        """Commit a request and what it makes, in one transaction."""
+    def renew_claims(self, owner: str, *, lease_s: float) -> None:
+        """Keep what a run claimed for a while longer."""
+
+    def release_claims(self, owner: str) -> None:
+        """Give up what a run claimed."""
+
+    def claim_owners(self) -> list[str]:
+        """Return the runs that hold claims."""
+
+    def save_made(self, made: Sequence[Made]) -> None:
+        """Commit requests and what they make, all in one transaction, and give up their claims."""
 
     def spent(self, project: str) -> tuple[float, int]:
         """Return what the project's requests cost in US dollars, and how many of them cost something."""
@@ -124,24 +168,24 @@ class ResponseStore(RequestStore, Protocol):
     def counts(self, project: str) -> dict[str, float]:
         """Return the counts of the project; `prompts` is among them."""
 
-    def prompts_without(self, project: str, source: str) -> list[Prompt]:
-        """Return the prompts that have no response of this source yet."""
+    def prompt_ids_without(self, project: str, source: str) -> list[str]:
+        """Return the ids of the prompts that have no response of this source yet."""
 
-    def responses(self, project: str) -> pd.DataFrame:
-        """Return one row per response: `id, prompt_id, source, text`, and more."""
+    def prompts_and_people(self, project: str, prompt_ids: Sequence[str]) -> list[tuple[Prompt, list[Response]]]:
+        """Return these prompts, each with the responses people wrote to it."""
 
 
 class JudgementStore(RequestStore, Protocol):
     """What judging needs of the store."""
 
-    def pairs(self, project: str) -> pd.DataFrame:
-        """Return one row per pair with its texts."""
+    def pair_ids(self, project: str) -> list[str]:
+        """Return the ids of the pairs, by position."""
+
+    def pairs(self, project: str, pair_ids: Sequence[str] | None = None) -> pd.DataFrame:
+        """Return one row per pair with its texts; of these pairs, or of all."""
 
     def judgements(self, project: str) -> pd.DataFrame:
         """Return one row per judgement."""
-
-    def add_judgements(self, project: str, judgements: Iterable[Judgement]) -> int:
-        """Add judgements that are not there yet."""
 
 
 class JobStore(Protocol):

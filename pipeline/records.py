@@ -141,7 +141,7 @@ class Request:
 
     `error` is empty when the answer arrived, else the reason (`timeout`, `rate_limit`, ...), with
     `detail` in words. A failed request is never an answer, and is made again by the next run.
-    `cost_usd` is None where the price is not known.
+    `cost_usd` is None where the price is not known; `revision` is what the server tells of the model's version.
     """
 
     key: str
@@ -161,13 +161,15 @@ class Request:
     error: str = ""
     detail: str = ""
     at: str = field(default_factory=utc_now)
+    revision: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
     """Where a model answers, and on what terms; `api_key_env` names a variable, never holds a key.
 
-    Prices are in US dollars per million tokens, None where they are not known.
+    Prices are in US dollars per million tokens, None where they are not known. `temperature` is None for the server's
+    own; `max_tokens` is the longest answer asked for, after which it comes back cut.
     """
 
     model: str
@@ -177,6 +179,24 @@ class Endpoint:
     price_in: float | None = None
     price_out: float | None = None
     budget_usd: float | None = None
+    temperature: float | None = None
+    max_tokens: int = 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Screen:
+    """What was noticed about a model's Response without a person reading it; `reason` is empty where nothing was.
+
+    `language` is what its text is written in, or `unknown (Script)`. `is_out` sets its pairs aside, until somebody brings
+    them back.
+    """
+
+    response_id: str
+    reason: str = ""
+    detail: str = ""
+    language: str = ""
+    is_out: bool = False
+    at: str = field(default_factory=utc_now)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,37 +1,28 @@
 """Runner: make many requests at once, item by item, and commit each answer as it arrives.
 
-Comes in: questions (a key and a way to ask) and an endpoint's terms. Goes out: a tally, and through `save` one row in
-the store per answer. A question whose key was answered before is not asked again; one that failed is. Nothing waits
-for a batch: killed at any moment, the next run repeats at most what was under way.
+Comes in: lanes (questions for a model, and an endpoint's terms). Goes out: a tally for each, and one row in the store
+per answer. A question whose key was answered before is not asked again, one that another run is asking is waited for,
+and one that failed is asked again. Nothing waits for a batch: killed at any moment, the next run repeats at most what
+was under way.
 """
 
 import asyncio
 import dataclasses
 import logging
-import math
-import re
-import time
-from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+import random
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from typing import TypeVar
-from urllib.parse import urlsplit
 
-from pipeline.errors import EndpointError, GenerationError, PipelineError
-from pipeline.ports import Answer, FailureReason, RequestStore
-from pipeline.records import Endpoint, Request
+from pipeline.errors import BackendError, EndpointError, PipelineError
+from pipeline.lane import Item, Lane, Patience, Question, Tally
+from pipeline.owners import is_dead, new_owner
+from pipeline.ports import Answer, Claimed, FailureReason, Made, RequestStore
+from pipeline.records import Request
+from pipeline.terms import check_terms, price
+from pipeline.throttle import Signal, Throttle
 
 T = TypeVar("T")
-
-MAX_NEW_TOKENS = 1024
-"""The longest answer asked for; a longer one comes back cut, with the finish reason `length`."""
-
-BYTES_PER_TOKEN = (5.0, 2.0)
-"""How many bytes of UTF-8 make one token: at best, and at worst, over tokenizers and scripts."""
-
-TOKENS_AROUND = 12
-"""Tokens that a chat template adds to a request."""
 
 log = logging.getLogger(__name__)
 
@@ -41,338 +32,373 @@ FAILURES_IN_A_ROW = 10
 DRAIN_S = 20.0
 """How long a stopped run waits for answers under way, which may be paid for already."""
 
-VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,63}")
-"""The name of an environment variable; keys hold small letters or other signs."""
+LEASE_S, RENEW_S = 60.0, 10.0
+"""How long a claim holds unless it is renewed, and how often it is."""
 
-OF_THE_SERVER = {FailureReason.CONNECTION, FailureReason.TIMEOUT, FailureReason.SERVER_ERROR, FailureReason.RATE_LIMIT}
+ASK_ELSEWHERE_S = 1.0
+"""How often to look whether another run has answered what it claimed."""
 
+GATHER_S = 0.02
+"""Commits begin at least so long apart: an answer on its own is written at once, many together share one commit."""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
-    """One request to make.
+LONGEST_WAIT_S = 60.0
+TICK_S = 0.1
+MOST_CLAIMED, MOST_SAVED = 256, 256
 
-    `rough_tokens` (read, written) are the most it may take: they price it until its answer is there, and where the
-    server does not count.
-    """
-
-    key: str
-    prompt_id: str
-    ask: Callable[[], Awaitable[Answer]]
-    rough_tokens: tuple[int, int] = (0, 0)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Purpose:
-    """What all requests of a run share; `name` is `generate` or `judge`."""
-
-    project: str
-    name: str
-    model: str
-    parameters: Mapping[str, object]
-    system_prompt_version: str = ""
-
-
-@dataclass(slots=True, kw_only=True)
-class Tally:
-    """What a run has done so far.
-
-    `cost_usd` is None where no price is known; `ended_early` says why questions were left, empty when none was.
-    """
-
-    total: int = 0
-    stored: int = 0
-    already_stored: int = 0
-    failed: Counter[str] = field(default_factory=Counter)
-    tokens_in: int = 0
-    tokens_out: int = 0
-    cost_usd: float | None = None
-    seconds: float = 0.0
-    ended_early: str = ""
-
-    @property
-    def done(self) -> int:
-        """Questions that this run has dealt with."""
-        return self.stored + self.already_stored + self.failed.total()
-
-
-Save = Callable[[Question, Request], str]
-"""Commits a request and what it makes; returns a FailureReason when its text cannot be used, else an empty string."""
-
-
-def price(endpoint: Endpoint, tokens_in: float, tokens_out: float) -> float | None:
-    """Return what so many tokens cost in US dollars, None where a price is not known."""
-    if endpoint.price_in is None or endpoint.price_out is None:
-        return None
-    return (tokens_in * endpoint.price_in + tokens_out * endpoint.price_out) / 1_000_000
-
-
-def rough_tokens(text: str) -> tuple[int, int]:
-    """Return how many tokens a text may be, at least and at most; a rule of thumb, for no tokenizer is at hand."""
-    size = len(text.encode("utf-8", "surrogatepass"))
-    return round(size / BYTES_PER_TOKEN[0]), round(size / BYTES_PER_TOKEN[1])
-
-
-def check_terms(endpoint: Endpoint) -> None:
-    """Refuse terms that make no sense; what is refused is not repeated, for it may hold a key.
-
-    Raises:
-        EndpointError: The address is none, or holds a password.
-        GenerationError: A key in place of its variable's name, a budget without both prices, or a number that is
-            negative, infinite or not a number.
-    """
-    check_address(endpoint.base_url)
-    if endpoint.api_key_env and not VARIABLE.fullmatch(endpoint.api_key_env):
-        raise GenerationError(
-            "What was given for the key is not the name of a variable.",
-            hint="Give the name of the environment variable that holds the key, in capitals, such as HF_TOKEN; "
-            "never the key itself.",
-        )
-    amounts = (endpoint.budget_usd, endpoint.price_in, endpoint.price_out)
-    if endpoint.concurrency < 1 or any(amount is not None and not 0 <= amount < math.inf for amount in amounts):
-        raise GenerationError(
-            "A budget, a price or the number of requests at once makes no sense.",
-            hint="Give amounts in US dollars from 0 up, and at least one request at once.",
-        )
-    if endpoint.budget_usd is not None and price(endpoint, 0, 0) is None:
-        raise GenerationError(
-            "A budget can only be kept when both prices are known.",
-            hint="Add what a million tokens cost, read and written, for example --price-in 0.15 --price-out 0.60.",
-        )
-
-
-def check_address(base_url: str) -> None:
-    """Refuse what is not the address of a server, and one that holds a password; neither is repeated.
-
-    Raises:
-        EndpointError: It is refused.
-    """
-    try:
-        parts = urlsplit(base_url)
-        is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-        is_address = is_address and base_url.isprintable() and " " not in base_url
-    except ValueError:
-        is_address = False
-    if not is_address:
-        raise EndpointError("This is not the address of a server.", hint="Give one such as http://localhost:11434/v1.")
-    if parts.password or parts.username:
-        raise EndpointError(
-            "The address holds a name or password, which would be written down with the run.",
-            hint="Leave it out of the address; put the key in an environment variable and name that with --api-key-env.",
-        )
+RETRIED = {FailureReason.TIMEOUT, FailureReason.RATE_LIMIT, FailureReason.SERVER_ERROR, FailureReason.CONNECTION}
+OF_THE_ITEM = {"", FailureReason.EMPTY, FailureReason.CONTENT_FILTER, FailureReason.TOO_LONG, FailureReason.BAD_REQUEST}
 
 
 def run(
     store: RequestStore,
-    questions: Iterable[Question],
-    purpose: Purpose,
-    save: Save,
+    lanes: Sequence[Lane],
     *,
-    total: int,
-    endpoint: Endpoint,
-    close: Callable[[], Awaitable[None]],
-    on_progress: Callable[[Tally], None] = lambda _: None,
+    patience: Patience | None = None,
     should_stop: Callable[[], bool] = lambda: False,
-) -> Tally:
-    """Ask every question, `endpoint.concurrency` at once, and save each answer as it arrives.
+) -> list[Tally]:
+    """Ask every question of every lane, `endpoint.concurrency` at once, and save each answer as it arrives.
 
-    The budget is for the project: what its earlier runs spent counts. `close` is awaited at the end.
+    Lanes of the same address share its limit. A budget is for the project: what its earlier runs spent counts.
 
     Raises:
         GenerationError: The terms make no sense.
         EndpointError: No call can succeed (refused key, unknown model), or too many failed in a row.
         BackendError: The store cannot take more. What was saved before stays saved.
     """
-    check_terms(endpoint)
-    spent_usd, n_priced = store.spent(purpose.project) if endpoint.budget_usd is not None else (0.0, 0)
-    state = _Run(store, iter(questions), purpose, save, endpoint, on_progress, should_stop, total, spent_usd, n_priced)
-    return asyncio.run(state.all(close))
+    for lane in lanes:
+        check_terms(lane.endpoint)
+    return asyncio.run(_Run(store, lanes, patience or Patience(), should_stop).all())
 
 
-@dataclass(slots=True)
 class _Run:
-    """The state of one run: it lives on one event loop, beside one thread that writes."""
+    """The state of one run: it lives on one event loop, beside one thread that reads and writes the store."""
 
-    store: RequestStore
-    questions: Iterator[Question]
-    purpose: Purpose
-    save: Save
-    endpoint: Endpoint
-    on_progress: Callable[[Tally], None]
-    should_stop: Callable[[], bool]
-    total: int
-    spent_usd: float
-    n_priced: int
-    reserved_usd: float = 0.0
-    tally: Tally = field(default_factory=Tally)
-    fatal: PipelineError | None = None
-    asking: int = 0
-    came_in: asyncio.Event = field(default_factory=asyncio.Event)
-    failures_in_a_row: int = 0
-    last_failure: str = ""
-    writer: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(max_workers=1))
+    def __init__(self, store: RequestStore, lanes: Sequence[Lane], patience: Patience, should_stop: Callable[[], bool]) -> None:
+        self.store, self.lanes, self.patience, self.should_stop = store, lanes, patience, should_stop
+        self.owner = new_owner()
+        budgeted = {lane.purpose.project for lane in lanes if lane.endpoint.budget_usd is not None}
+        self.before = {project: store.spent(project) for project in budgeted}
+        self.fatal: Exception | None = None
+        self.unsaved: list[tuple[Lane, Item, Answer | Request]] = []
+        self.is_saving, self.saves_at = False, 0.0
+        self.news = asyncio.Event()
+        self.tasks: set[asyncio.Task[None]] = set()
+        self.writer = ThreadPoolExecutor(max_workers=1)
 
-    async def all(self, close: Callable[[], Awaitable[None]]) -> Tally:
-        """Drive the workers until all is done, a stop is asked for, or something fatal happens."""
-        self.tally = Tally(total=self.total, cost_usd=price(self.endpoint, 0, 0))
-        started = time.monotonic()
-        workers = [asyncio.create_task(self.work()) for _ in range(min(self.endpoint.concurrency, self.total))]
-        watch = asyncio.create_task(self.let_go_when_stopped(workers))
+    async def all(self) -> list[Tally]:
+        """Drive all lanes until nothing is left, a stop is asked for, or something fatal happens."""
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        self._open_throttles(started)
+        timers = [asyncio.create_task(one()) for one in (self._keep_claims, self._look_elsewhere)]
         try:
-            outcomes = await asyncio.gather(*workers, return_exceptions=True)
+            while not self._is_over():
+                self._fill(loop.time())
+                await self._wait_for_news(loop)
         finally:
-            watch.cancel()
-            await close()
-            self.writer.shutdown(wait=True)
-        self.tally.seconds = time.monotonic() - started
-        if self.tally.done >= self.total:
-            self.tally.ended_early = ""
-        elif self.should_stop():
-            self.tally.ended_early = "Stopped on request."
-        self.on_progress(self.tally)
-        for outcome in outcomes:
-            if isinstance(outcome, Exception):
-                raise outcome
-        if not self.fatal and not self.tally.stored and OF_THE_SERVER.issuperset(self.tally.failed) and self.last_failure:
-            self.fatal = self.too_many_failures()
+            await self._end(timers)
+        for lane in self.lanes:
+            lane.tally.seconds = loop.time() - started
+            self._say_why_it_ended(lane)
         if self.fatal:
             raise self.fatal
-        return self.tally
+        return [lane.tally for lane in self.lanes]
 
-    async def let_go_when_stopped(self, workers: list[asyncio.Task[None]]) -> None:
-        """Once a stop is asked for, give the answers under way some time, then let go of them."""
-        while not self.should_stop():
-            await asyncio.sleep(0.1)
-        await asyncio.sleep(DRAIN_S)
-        for worker in workers:
-            worker.cancel()
+    def _open_throttles(self, now: float) -> None:
+        """One throttle for each address, as wide as the widest lane to it."""
+        by_address: dict[str, Throttle] = {}
+        for lane in sorted(self.lanes, key=lambda lane: -lane.endpoint.concurrency):
+            address = lane.endpoint.base_url
+            if address not in by_address:
+                by_address[address] = Throttle(lane.endpoint.concurrency, first_pause_s=self.patience.first_wait_s, now=now)
+            lane.throttle = by_address[address]
+            lane.tally.cost_usd = price(lane.endpoint, 0, 0)
 
-    async def work(self) -> None:
-        """Take one question after the other until there is a reason to end."""
-        while self.goes_on():
-            question = next(self.questions, None)
-            if question is None:
-                return
-            try:
-                await self.one(question)
-            except PipelineError as error:
-                self.fatal = self.fatal or error
-            self.on_progress(self.tally)
+    async def _wait_for_news(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Sleep until an answer arrives, something is due, or a tick has passed (a stop makes no noise)."""
+        times = [at for lane in self.lanes if (at := lane.wakes_at()) is not None]
+        if self.unsaved and not self.is_saving:
+            times.append(self.saves_at)
+        now = loop.time()
+        soonest = min((at for at in times if at > now), default=now + TICK_S)
+        alarm = loop.call_later(min(TICK_S, soonest - now), self.news.set)
+        await self.news.wait()
+        self.news.clear()
+        alarm.cancel()
 
-    def goes_on(self) -> bool:
-        """Say whether new questions are still taken."""
-        return not self.fatal and not self.should_stop() and not self.tally.ended_early
+    async def _end(self, timers: list[asyncio.Task[None]]) -> None:
+        """Wait a while for what is under way, save what has arrived, and give everything back."""
+        if self.tasks:
+            await asyncio.wait(self.tasks, timeout=DRAIN_S)
+        for task in (*self.tasks, *timers):
+            task.cancel()
+        await asyncio.gather(*self.tasks, *timers, return_exceptions=True)
+        try:
+            while self.unsaved:
+                await self._save()
+            await self._in_writer(lambda: self.store.release_claims(self.owner))
+        except PipelineError as error:
+            self.fatal = self.fatal or error
+        for lane in self.lanes:
+            await lane.close()
+        self.writer.shutdown(wait=True)
 
-    async def one(self, question: Question) -> None:
-        """Deal with one question: by what was answered before, or else by asking, as far as the budget goes."""
-        known = await self.in_writer(lambda: self.store.request(question.key, self.purpose.project))
-        if known and not known.error:
-            # Nothing is asked, so nothing is paid; the prompt is this project's own.
-            reused = dataclasses.replace(known, project=self.purpose.project, prompt_id=question.prompt_id, cost_usd=None)
-            await self.in_writer(lambda: self.save(question, reused))
-            self.tally.already_stored += 1
-        elif await self.reserve(question):
-            try:
-                await self.ask(question, known)
-            finally:
-                self.asking -= 1
-                self.reserved_usd -= self.rough_price(question)
-                self.came_in.set()
+    def _say_why_it_ended(self, lane: Lane) -> None:
+        if lane.tally.done >= lane.tally.total:
+            lane.tally.ended_early = ""
+        elif self.should_stop():
+            lane.tally.ended_early = "Stopped on request."
+        lane.on_progress(lane.tally)
 
-    async def reserve(self, question: Question) -> bool:
-        """Set the most a question may cost aside; wait while requests under way hold the money, False once it is spent."""
-        while self.goes_on():
-            if self.is_affordable(question):
-                self.asking += 1
-                self.reserved_usd += self.rough_price(question)
-                return True
-            if not self.asking:
-                self.tally.ended_early = f"The budget of {self.endpoint.budget_usd:.2f} US dollars is used up."
-                return False
-            self.came_in.clear()
-            await self.came_in.wait()
-        return False
+    def _is_over(self) -> bool:
+        if self.fatal or self.should_stop():
+            return True
+        return not self.unsaved and not self.is_saving and all(lane.is_idle for lane in self.lanes)
 
-    def is_affordable(self, question: Question) -> bool:
+    # What is begun
+
+    def _fill(self, now: float) -> None:
+        """Begin all that may begin now. The last lane goes first: it finishes what the first began."""
+        is_short = False
+        for lane in reversed(self.lanes):
+            while not is_short and self._may_begin(lane, now):
+                if not self._is_affordable(lane, lane.peek(now)):
+                    # Others wait with it for the money that requests under way hold, or it would never have its turn.
+                    is_short = not lane.is_closed
+                    break
+                item = lane.next_item(now)
+                lane.reserved_usd += lane.rough_price(item)
+                lane.under_way += 1
+                lane.throttle.start()
+                self._begin(self._attempt(lane, item))
+            if lane.wants_claims:
+                lane.is_claiming = True
+                self._begin(self._claim(lane))
+        if self.unsaved and not self.is_saving and now >= self.saves_at:
+            self.is_saving, self.saves_at = True, now + GATHER_S
+            self._begin(self._save())
+
+    def _begin(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(self._guarded(work))
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    async def _guarded(self, work: Coroutine[None, None, None]) -> None:
+        """Do one piece of work; what it raises ends the run."""
+        try:
+            await work
+        except Exception as error:  # noqa: BLE001  # raised again at the end of the run, after all is saved
+            self.fatal = self.fatal or error
+        finally:
+            self.news.set()
+
+    def _may_begin(self, lane: Lane, now: float) -> bool:
+        return not lane.is_closed and lane.may_lose_more and lane.throttle.may_start(now) and lane.has_item(now)
+
+    def _is_affordable(self, lane: Lane, item: Item) -> bool:
         """Say whether the budget carries one more request beside those under way, each at the most it may cost.
 
-        The most is seldom reached: what it leaves of the budget is asked for one by one, at the mean price so far.
+        The most is seldom reached: what it leaves of the budget is asked for one by one, at the mean price so far. A lane
+        that finds too little while nothing is under way is closed.
         """
-        budget = self.endpoint.budget_usd
-        if budget is None or self.spent_usd + self.reserved_usd + self.rough_price(question) <= budget:
+        budget = lane.endpoint.budget_usd
+        if budget is None:
             return True
-        mean = self.spent_usd / self.n_priced if self.n_priced else 0.0
-        return not self.asking and self.spent_usd < budget and self.spent_usd + mean <= budget
+        beside = [other for other in self.lanes if other.purpose.project == lane.purpose.project]
+        before_usd, n_before = self.before[lane.purpose.project]
+        spent = before_usd + sum(other.spent_usd for other in beside)
+        if spent + sum(other.reserved_usd for other in beside) + lane.rough_price(item) <= budget:
+            return True
+        if any(other.under_way for other in beside):
+            return False
+        if spent < budget and spent + lane.mean_price(before_usd / n_before if n_before else 0.0) <= budget:
+            return True
+        lane.tally.ended_early = f"The budget of {budget:.2f} US dollars is used up."
+        lane.is_closed = True
+        return False
 
-    def rough_price(self, question: Question) -> float:
-        """Return the most a question may cost, 0 where no price is known."""
-        return price(self.endpoint, *question.rough_tokens) or 0.0
+    # Who asks
 
-    async def ask(self, question: Question, before: Request | None) -> None:
-        """Ask one question and commit what came of it. `before` is the failed request it repeats."""
-        answer = await question.ask()
-        cost = self.cost(question, answer)
-        self.spent_usd += cost or 0.0
-        self.n_priced += bool(cost)
-        request = self.request(question, answer, cost, before)
-        # Shielded: an answer that has arrived is written even when the run is let go of in this moment.
-        error = await asyncio.shield(self.in_writer(lambda: self.save(question, request)))
-        self.count(request, answer, cost, request.error or error)
+    async def _claim(self, lane: Lane) -> None:
+        """Look at the next questions: some were answered before, some are being asked elsewhere, the rest are ours."""
+        try:
+            questions, claimed = await self._in_writer(lambda: self._take(lane))
+            for question in questions:
+                known = claimed.known.get(question.key)
+                if question.key in lane.asking or (question.key not in claimed.mine and (not known or known.error)):
+                    lane.elsewhere.append(question)
+                elif known and not known.error:
+                    lane.asking.add(question.key)
+                    self.unsaved.append((lane, Item(question=question), known))
+                else:
+                    lane.asking.add(question.key)
+                    lane.ready.append(Item(question=question, earlier=known))
+        finally:
+            lane.is_claiming = False
 
-    async def in_writer(self, call: Callable[[], T]) -> T:
-        """Run a call of the store in the one thread that writes."""
+    def _take(self, lane: Lane) -> tuple[list[Question], Claimed]:
+        questions = lane.take(min(MOST_CLAIMED, max(16, lane.endpoint.concurrency)))
+        if not questions:
+            return [], Claimed(known={}, mine=frozenset())
+        keys = list(dict.fromkeys(question.key for question in questions))
+        return questions, self.store.claim_requests(keys, project=lane.purpose.project, owner=self.owner, lease_s=LEASE_S)
+
+    async def _keep_claims(self) -> None:
+        while True:
+            await asyncio.sleep(RENEW_S)
+            try:
+                await self._in_writer(lambda: self.store.renew_claims(self.owner, lease_s=LEASE_S))
+            except PipelineError as error:
+                # The lease outlives some missed renewals, and what stays broken shows when an answer is saved.
+                log.warning("claims not renewed: %s", error.message)
+
+    async def _look_elsewhere(self) -> None:
+        """Look again at what another run was asking, and take over from runs that are dead."""
+        try:
+            await self._in_writer(self._release_dead)
+            while True:
+                await asyncio.sleep(ASK_ELSEWHERE_S)
+                waiting = [lane for lane in self.lanes if lane.elsewhere]
+                if waiting:
+                    await self._in_writer(self._release_dead)
+                for lane in waiting:
+                    lane.followed.extend(lane.elsewhere)
+                    lane.elsewhere.clear()
+                    self.news.set()
+        except PipelineError as error:
+            self.fatal = self.fatal or error
+
+    def _release_dead(self) -> None:
+        for owner in self.store.claim_owners():
+            if is_dead(owner):
+                self.store.release_claims(owner)
+
+    async def _in_writer(self, call: Callable[[], T]) -> T:
+        """Run a call of the store in the one thread that reads and writes it."""
         return await asyncio.get_running_loop().run_in_executor(self.writer, call)
 
-    def cost(self, question: Question, answer: Answer) -> float | None:
-        """Return the price of an answer; by the rough tokens where the server did not count, 0 where it gave nothing."""
-        if answer.tokens_in or answer.tokens_out or answer.text is None:
-            return price(self.endpoint, answer.tokens_in, answer.tokens_out)
-        return price(self.endpoint, *question.rough_tokens)
+    # What comes of it
 
-    def request(self, question: Question, answer: Answer, cost: float | None, before: Request | None) -> Request:
-        """Return the row for an answer. It carries on the price and the attempts of the failed one it replaces."""
-        earlier = before.cost_usd if before else None
-        return Request(
-            key=question.key,
-            project=self.purpose.project,
-            prompt_id=question.prompt_id,
-            purpose=self.purpose.name,
-            model=self.purpose.model,
-            system_prompt_version=self.purpose.system_prompt_version,
-            parameters=self.purpose.parameters,
-            text=answer.text,
-            tokens_in=answer.tokens_in,
-            tokens_out=answer.tokens_out,
-            cost_usd=cost if earlier is None else earlier + (cost or 0.0),
-            seconds=answer.seconds,
-            attempts=answer.attempts + (before.attempts if before else 0),
-            finish_reason=answer.finish_reason,
-            error=answer.error,
-            detail=answer.detail,
-        )
-
-    def count(self, request: Request, answer: Answer, cost: float | None, error: str) -> None:
-        """Add an answer to the tally; end the run when too many in a row failed."""
-        tally = self.tally
-        tally.tokens_in += answer.tokens_in
-        tally.tokens_out += answer.tokens_out
-        if cost is not None:
-            tally.cost_usd = (tally.cost_usd or 0.0) + cost
-        if not error:
-            tally.stored += 1
-            self.failures_in_a_row = 0
+    async def _attempt(self, lane: Lane, item: Item) -> None:
+        """Ask once; what came of it is saved, or asked again later."""
+        loop = asyncio.get_running_loop()
+        item.began, item.asked = loop.time(), item.asked + 1
+        answer: Answer | None = None
+        try:
+            answer = await item.question.ask()
+        finally:
+            lane.under_way -= 1
+            lane.reserved_usd = max(0.0, lane.reserved_usd - lane.rough_price(item)) if lane.under_way else 0.0
+            now = loop.time()
+            signal = _signal(answer) if answer else Signal.NOTHING
+            lane.throttle.end(signal, began=item.began, now=now, wait_s=answer.wait_s if answer else None)
+        if answer.error in RETRIED and self._is_asked_again(lane, item, answer, now):
             return
-        tally.failed[error] += 1
-        log.info("request failed: reason=%s prompt=%s model=%s", error, request.prompt_id, request.model)
-        self.last_failure = f"{error} ({answer.detail})" if answer.detail else error
-        if error in OF_THE_SERVER or not tally.stored:
-            self.failures_in_a_row += 1
-        if self.failures_in_a_row >= max(FAILURES_IN_A_ROW, self.endpoint.concurrency):
-            self.fatal = self.fatal or self.too_many_failures()
+        cost = lane.cost(item, answer)
+        lane.spent_usd += cost or 0.0
+        lane.n_priced += bool(cost)
+        lane.unstored += 1
+        self.unsaved.append((lane, item, answer))
 
-    def too_many_failures(self) -> EndpointError:
-        """Return the error that ends a run in which nothing works any more."""
-        return EndpointError(
-            f"{self.failures_in_a_row} requests in a row failed; the last one: {self.last_failure}.",
-            hint="Check that the model's server is running and can take so many requests at once, then start again: "
-            "everything saved so far is kept, and only what is missing is asked for.",
-        )
+    def _is_asked_again(self, lane: Lane, item: Item, answer: Answer, now: float) -> bool:
+        """Decide whether a request that failed is made again, and when; give up on an endpoint that is gone."""
+        throttle, is_limit = lane.throttle, answer.error == FailureReason.RATE_LIMIT
+        lane.last_failure = f"{answer.error} ({answer.detail})"
+        if _signal(answer) in (Signal.BUSY, Signal.DOWN) and (gone := self._why_gone(lane, answer, now)):
+            self.fatal = self.fatal or gone
+            return True
+        # Where nothing else was answered meanwhile, it is the endpoint's fault and not this request's.
+        is_own_fault = not answer.is_down or (throttle.answered_at or now) >= item.began
+        item.tries += is_own_fault
+        most = self.patience.attempts * (5 if is_limit and throttle.answered_at else 1)
+        if item.tries >= most:
+            return False
+        # Drawn at random, so that requests refused together do not come back together.
+        backoff_s = self.patience.first_wait_s * 2 ** max(0, min(item.tries, 6) - 1) * random.uniform(0.75, 1.25)  # noqa: S311
+        is_gated = answer.is_down or answer.wait_s is not None
+        lane.ask_later(item, now if is_gated else now + min(LONGEST_WAIT_S, backoff_s))
+        return True
+
+    def _why_gone(self, lane: Lane, answer: Answer, now: float) -> EndpointError | None:
+        """Say why an endpoint is not waited for any longer, None while it is."""
+        throttle, hint = lane.throttle, "Everything saved so far is kept; start again when the server works."
+        if answer.wait_s is not None and answer.wait_s > self.patience.outage_s:
+            return EndpointError(f"The server asks to wait {_in_words(answer.wait_s)}: {answer.detail}", hint=hint)
+        if throttle.answered_at is None and throttle.refusals >= self.patience.attempts:
+            return EndpointError(
+                f"The model's server did not answer in {throttle.refusals} tries; the last one: {lane.last_failure}.",
+                hint="Check that the model's server is running, that the address is right, and that it can take "
+                f"{lane.endpoint.concurrency} requests at once, then start again.",
+            )
+        if throttle.answered_at is not None and now - throttle.answered_at > self.patience.outage_s:
+            silent = _in_words(now - throttle.answered_at)
+            return EndpointError(
+                f"The model's server has not answered for {silent}; the last try: {lane.last_failure}.", hint=hint
+            )
+        return None
+
+    async def _save(self) -> None:
+        """Commit what has arrived, all in one transaction; what arrives meanwhile goes into the next."""
+        batch = self.unsaved[:MOST_SAVED]
+        del self.unsaved[:MOST_SAVED]
+        try:
+            # Shielded: what has arrived is written even when the run is let go of in this moment.
+            made = await asyncio.shield(self._in_writer(lambda: self._commit(batch)))
+        finally:
+            self.is_saving = False
+        for (lane, item, came), one in zip(batch, made, strict=True):
+            lane.free(item.question.key)
+            lane.unstored -= isinstance(came, Answer)
+            lane.count(item, came, one.request)
+            self._check_failures(lane)
+            if not one.request.error:
+                self._follow(one)
+            lane.on_progress(lane.tally)
+
+    def _commit(self, batch: list[tuple[Lane, Item, Answer | Request]]) -> list[Made]:
+        made = [item.question.make(lane.request(item, came)) for lane, item, came in batch]
+        try:
+            self.store.save_made(made)
+        except BackendError:
+            # A text that the database refuses must not cost the answers that came with it.
+            return [self._commit_alone(one) for one in made]
+        return made
+
+    def _commit_alone(self, one: Made) -> Made:
+        try:
+            self.store.save_made([one])
+            return one
+        except BackendError as error:
+            request = dataclasses.replace(one.request, text=None, error=str(FailureReason.MALFORMED), detail=error.message)
+            self.store.save_made([failed := Made(request=request)])
+            return failed
+
+    def _follow(self, made: Made) -> None:
+        """Hand what was made to the lanes that go on from it."""
+        for lane in self.lanes:
+            if lane.follow is not None and not lane.is_closed:
+                questions = list(lane.follow(made))
+                lane.followed.extend(questions)
+                lane.tally.total += len(questions)
+
+    def _check_failures(self, lane: Lane) -> None:
+        """End the run when too many in a row failed."""
+        if lane.failures_in_a_row >= max(FAILURES_IN_A_ROW, lane.endpoint.concurrency):
+            self.fatal = self.fatal or EndpointError(
+                f"{lane.failures_in_a_row} requests in a row failed; the last one: {lane.last_failure}.",
+                hint="Look at the failures and at the model's server, then start again: everything saved so far is kept, "
+                "and only what is missing is asked for.",
+            )
+
+
+def _signal(answer: Answer) -> Signal:
+    """What an answer tells about its endpoint."""
+    if answer.is_down:
+        return Signal.DOWN
+    if answer.error in (FailureReason.RATE_LIMIT, FailureReason.TIMEOUT):
+        return Signal.BUSY
+    return Signal.ANSWERED if answer.error in OF_THE_ITEM else Signal.NOTHING
+
+
+def _in_words(seconds: float) -> str:
+    return f"{seconds:.0f} seconds" if seconds < 120 else f"{seconds / 60:.0f} minutes"

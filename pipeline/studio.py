@@ -9,11 +9,9 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
-import os
 import secrets
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,28 +27,25 @@ from pipeline import (
     demonstration,
     export,
     generate,
-    jobs,
-    judge,
     languages,
     selection,
 )
-from pipeline.adapters import distilabel_engine, endpoints, parquet
+from pipeline.adapters import parquet
 from pipeline.adapters.local_backend import LocalBackend
 from pipeline.adapters.store import Store
+from pipeline.answering import Answering
 from pipeline.decisions import Decisions
-from pipeline.errors import BackendError, EndpointError, ProjectError, SettingsError
+from pipeline.errors import BackendError, ProjectError
 from pipeline.export import Contents, ExportResult
+from pipeline.ports import Made
 from pipeline.records import (
     HUMAN,
     DocumentKind,
-    Endpoint,
     Exclusion,
-    Job,
     Project,
     Release,
     content_id,
 )
-from pipeline.runner import Tally, check_terms
 from pipeline.settings import Settings
 from pipeline.source import Source
 
@@ -83,12 +78,11 @@ class ProjectStatus:
         return dataclasses.asdict(self)
 
 
-class Studio:
+class Studio(Answering):
     """The studio of one workspace. Safe to share between visitors: it holds no state of theirs."""
 
     def __init__(self, settings: Settings, store: Store) -> None:
-        self.settings = settings
-        self.store = store
+        super().__init__(settings, store)
         self.local = LocalBackend(store)
         self.decisions = Decisions(store)
 
@@ -204,7 +198,7 @@ class Studio:
         guidelines, _ = self.store.document(name, DocumentKind.GUIDELINES)
         prompt_ids = {prompt.text: prompt.id for prompt in self.store.prompt_records(name)}
         for request in demonstration.to_requests(project, prompt_ids, system_prompt_version=system_prompt):
-            self.store.save_request(request, generate.make_response(request))
+            self.store.save_made([Made(request=request, responses=(generate.make_response(request),))])
         self.push(name, "local")
         pairs = self.store.pairs(name)
         self.store.add_votes(name, demonstration.to_votes(project, pairs, guidelines_version=guidelines, now=datetime.now(UTC)))
@@ -218,101 +212,6 @@ class Studio:
         """Change how many votes a pair needs and what the annotators read."""
         self.store.update_project(name, votes_wanted=votes_wanted)
         self.store.save_document(name, DocumentKind.GUIDELINES, guidelines)
-
-    # Second responses and judgements
-
-    def generate(self, name: str, endpoint: Endpoint, *, limit: int | None = None, progress: Progress | None = None) -> Answer:
-        """Write the missing second responses of a project with one model; a job that any page can follow.
-
-        Raises:
-            GenerationError: The terms make no sense, or the server refuses every request.
-            JobError: The same work is under way already.
-        """
-        project = self.store.project(name)
-        # Before anything is stored: the terms become part of the job's row.
-        check_terms(endpoint)
-        version, text = self.store.document(name, DocumentKind.SYSTEM_PROMPT)
-        with self._job("generate", name, endpoint, limit) as job:
-            report = generate.generate(
-                self.store,
-                distilabel_engine.DistilabelGenerator(self._conversation(endpoint)),
-                project,
-                endpoint,
-                system_prompt=text,
-                system_prompt_version=version,
-                make_pairs=annotate.make_pairs,
-                limit=limit,
-                on_progress=_reporting(job, progress),
-                should_stop=job.should_stop,
-            )
-            job.message = report.ended_early
-        self.store.note(name, "generate", model=endpoint.model, stored=report.stored, failed=dict(report.failed))
-        return dataclasses.asdict(report) | {"interrupted": job.was_interrupted}
-
-    def judge(self, name: str, endpoint: Endpoint, *, limit: int | None = None, progress: Progress | None = None) -> Answer:
-        """Let a model rate the responses of each pair in both orders; a job that any page can follow.
-
-        Raises:
-            GenerationError: The terms make no sense, or the server refuses every request.
-            JobError: The same work is under way already.
-        """
-        project = self.store.project(name)
-        check_terms(endpoint)
-        with self._job("judge", name, endpoint, limit) as job:
-            report = judge.judge(
-                self.store,
-                distilabel_engine.DistilabelJudge(self._conversation(endpoint)),
-                project,
-                endpoint,
-                limit=limit,
-                on_progress=_reporting(job, progress),
-                should_stop=job.should_stop,
-            )
-            job.message = report.ended_early
-        self.store.note(name, "judge", model=endpoint.model, stored=report.stored, failed=dict(report.failed))
-        return dataclasses.asdict(report) | {"interrupted": job.was_interrupted}
-
-    def start_generation(self, name: str, endpoint: Endpoint, *, limit: int | None = None) -> Job:
-        """Start `generate` for a visitor of the pages, as a process of its own, and return its job.
-
-        Raises:
-            GenerationError: The terms make no sense, or the key is for another server.
-            JobError: The same work is under way already, or the process cannot be started.
-        """
-        check_terms(endpoint)
-        self.check_key(endpoint.api_key_env, endpoint.base_url)
-        arguments = _arguments("generate", self.store.project(name).name, endpoint, limit)
-        return jobs.start(self.store, workspace=self.settings.workspace, project=name, kind="generate", arguments=arguments)
-
-    def check_key(self, api_key_env: str, base_url: str) -> None:
-        """Refuse to send a variable's value where it does not belong; who types commands owns the environment, visitors do not.
-
-        Raises:
-            EndpointError: It is neither the variable of this well-known service nor listed in STUDIO_KEYS.
-        """
-        if api_key_env and not endpoints.may_send(api_key_env, base_url, self.settings.keys):
-            raise EndpointError(
-                f"The key in {api_key_env} may not be sent to this address from a page.",
-                hint="Choose the service the key is for. For a server of your own, whoever runs the studio allows it with "
-                'STUDIO_KEYS="NAME=ADDRESS"; or start the run in the terminal.',
-            )
-
-    def _job(self, kind: str, name: str, endpoint: Endpoint, limit: int | None) -> AbstractContextManager[jobs.JobRecorder]:
-        return jobs.recording(self.store, project=name, kind=kind, command=_arguments(kind, name, endpoint, limit))
-
-    def _conversation(self, endpoint: Endpoint) -> distilabel_engine.Conversation:
-        """A connection to the endpoint, with the key its variable holds.
-
-        Raises:
-            SettingsError: The variable is not set.
-        """
-        key = os.environ.get(endpoint.api_key_env, "") if endpoint.api_key_env else ""
-        if endpoint.api_key_env and not key:
-            raise SettingsError(
-                f"The environment variable {endpoint.api_key_env} is not set.",
-                hint="Set it to your key for this server before you start the program; never type a key into a page.",
-            )
-        return distilabel_engine.Conversation(model=endpoint.model, base_url=endpoint.base_url, api_key=key)
 
     # Pairs and votes
 
@@ -392,6 +291,7 @@ class Studio:
         pairs, exclusions = annotate.make_pairs(self.store.prompt_records(project), self.store.response_records(project))
         new = self.store.add_pairs(name, pairs)
         self.store.add_exclusions(name, exclusions)
+        self.screen(name)
         return {"project": name, "backend": backend, "pairs": len(pairs), "new": new} | _counted(exclusions)
 
     def pull(self, name: str) -> Answer:
@@ -422,7 +322,9 @@ class Studio:
         rules = rules or curate.Rules.from_dict(project.rules)
         pairs = self.store.pairs(project.name)
         decided = self.decisions.decide(project.name, rules, pairs)
-        return decided, curate.curate(decided, pairs, rules)
+        screened = self.screens.all(project.name)
+        set_aside = screened[screened["is_out"]]
+        return decided, curate.curate(decided, pairs, rules, screened=set_aside)
 
     def save_rules(self, name: str, rules: curate.Rules) -> Answer:
         """Save the rules of a project, and return what they let through."""
@@ -481,6 +383,7 @@ class Studio:
             chosen_by_source=contents.chosen_by_source,
             agreement=self.agreement(name),
             models=sorted(set(responses["source"]) - {HUMAN}),
+            judges=[{str(key): value for key, value in row.items()} for row in self.judges(name).to_dict(orient="records")],
             guidelines=self._texts_in_use(name, DocumentKind.GUIDELINES, self.store.votes(name)["guidelines_version"]),
             system_prompts=self._texts_in_use(name, DocumentKind.SYSTEM_PROMPT, responses["system_prompt_version"]),
         )
@@ -489,33 +392,6 @@ class Studio:
         """The texts of the versions that rows name, by version."""
         texts = self.store.documents(name, kind)
         return {version: texts[version] for version in sorted(versions.dropna().unique()) if version in texts}
-
-
-def _reporting(job: jobs.JobRecorder, progress: Progress | None) -> Callable[[Tally], None]:
-    """Pass a run's progress on to its job, and to the terminal where one looks."""
-
-    def report(tally: Tally) -> None:
-        job.progress(done=tally.done, total=tally.total, failed=tally.failed, cost_usd=tally.cost_usd)
-        if progress:
-            progress(tally.done, tally.total)
-
-    return report
-
-
-def _arguments(kind: str, name: str, endpoint: Endpoint, limit: int | None) -> list[str]:
-    """Return the command a person would type for this work; it names the key's variable, never the key."""
-    options = {
-        "--model": endpoint.model,
-        "--base-url": endpoint.base_url,
-        "--api-key-env": endpoint.api_key_env or None,
-        "--concurrency": endpoint.concurrency,
-        "--budget": endpoint.budget_usd,
-        "--price-in": endpoint.price_in,
-        "--price-out": endpoint.price_out,
-        "--limit": limit,
-    }
-    given = [f"{option}={value}" for option, value in options.items() if value is not None]
-    return [kind, *given, "--", name]
 
 
 def _counted(exclusions: Sequence[Exclusion]) -> Answer:

@@ -9,38 +9,31 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import random
 import re
 import time
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
+from pipeline.adapters.chat_client import AddressError, BrokenError, MalformedError, RefusedError, UnreachableError
 from pipeline.errors import EndpointError
-from pipeline.ports import Answer, FailureReason, Rating
-from pipeline.records import content_id, is_text, storable
-
-# openai takes a second to import and distilabel three: a run waits for them, nothing else does.
-if TYPE_CHECKING:
-    import openai
-    from openai.types.chat import ChatCompletionMessageParam
+from pipeline.ports import Answer, FailureReason, Verdict
+from pipeline.records import Choice, content_id, is_text, storable
 
 NO_KEY = "none"
 """Sent where no key is given: the client insists on one, local servers do not read it."""
 
-RETRIED = {FailureReason.TIMEOUT, FailureReason.RATE_LIMIT, FailureReason.SERVER_ERROR, FailureReason.CONNECTION}
-LONGEST_WAIT_S = 60.0
 TOO_LONG = re.compile(r"context.{0,20}(length|size|window)|too (long|many tokens)|maximum.{0,20}(tokens|length)", re.IGNORECASE)
 FILTERED = re.compile(r"content.{0,20}(filter|polic|management)|moderation|flagged", re.IGNORECASE)
 
-Messages: TypeAlias = "list[ChatCompletionMessageParam]"
+Messages: TypeAlias = list[dict[str, Any]]
 
 
 @contextmanager
 def _quiet_distilabel() -> Iterator[None]:
-    """Import and load distilabel without its notes to its own developers.
+    """Import and load distilabel without its notes to its own developers; it takes three seconds, when a run starts.
 
     distilabel 1.5.3 declares fields in a way pydantic 2.12 warns about, uses names it deprecated itself, and leaves
     template files open; each request it makes would be a line in the log.
@@ -53,16 +46,15 @@ def _quiet_distilabel() -> Iterator[None]:
 
 
 class Conversation:
-    """A model at an address, asked one conversation at a time; retries what may pass, names what will not.
+    """A model at an address, asked one conversation at a time; names what went wrong, and leaves it to others to retry.
 
     Args:
         model: The model id, as the server names it.
         base_url: An OpenAI-compatible address, such as `http://localhost:11434/v1`.
         api_key: Never stored, logged or shown; empty for local servers.
         max_new_tokens: The longest answer asked for.
-        timeout_s: The longest one attempt may take, from first byte sent to last byte read.
-        attempts: How often one request is tried.
-        first_wait_s: The wait before the second attempt; it doubles, unless the server says how long.
+        temperature: How freely the model chooses its words; None for the server's own.
+        timeout_s: The longest one request may take, from first byte sent to last byte read.
     """
 
     def __init__(
@@ -72,19 +64,20 @@ class Conversation:
         base_url: str,
         api_key: str = "",
         max_new_tokens: int = 1024,
+        temperature: float | None = None,
         timeout_s: float = 120.0,
-        attempts: int = 4,
-        first_wait_s: float = 1.0,
     ) -> None:
         self.model = model
         self.base_url = base_url
-        self.parameters: Mapping[str, object] = {"max_new_tokens": max_new_tokens}
-        self._api_key, self._max_new_tokens = api_key, max_new_tokens
-        self._timeout_s, self._attempts, self._first_wait_s = timeout_s, attempts, first_wait_s
+        # Only what is set: answers made before there was a temperature keep their keys.
+        free: dict[str, object] = {} if temperature is None else {"temperature": temperature}
+        self.parameters: Mapping[str, object] = {"max_new_tokens": max_new_tokens, **free}
+        self._api_key, self._max_new_tokens, self._temperature = api_key, max_new_tokens, temperature
+        self._timeout_s = timeout_s
         with _quiet_distilabel():
             from pipeline.adapters.distilabel_llm import EndpointLLM
 
-            self.llm = EndpointLLM(model=model, base_url=base_url, api_key=api_key or NO_KEY, timeout=600)
+            self.llm = EndpointLLM(model=model, base_url=base_url, api_key=api_key or NO_KEY)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -95,103 +88,88 @@ class Conversation:
         return content_id("request", self.model, json.dumps(messages), json.dumps(self.parameters, sort_keys=True), str(sample))
 
     async def ask(self, messages: Messages) -> Answer:
-        """Return what the model says, after a bounded number of attempts.
+        """Return what the model says, asked once.
 
         Raises:
-            EndpointError: The key is refused, the model is unknown, or the account has no credit.
+            EndpointError: The key is refused, the model is unknown, the account has no credit, or the address is wrong.
         """
         started = time.monotonic()
-        for attempt in range(1, self._attempts + 1):
-            outcome, wait_s = await self._attempt(messages)
-            if outcome.error not in RETRIED or attempt == self._attempts:
-                break
-            # Drawn at random, so that requests refused together do not come back together.
-            backoff_s = self._first_wait_s * 2 ** (attempt - 1) * random.uniform(0.75, 1.25)  # noqa: S311
-            await asyncio.sleep(min(LONGEST_WAIT_S, backoff_s if wait_s is None else wait_s))
-        return replace(outcome, seconds=round(time.monotonic() - started, 3), attempts=attempt)
+        return replace(await self._ask(messages), seconds=round(time.monotonic() - started, 3))
 
-    async def _attempt(self, messages: Messages) -> tuple[Answer, float | None]:
-        """One call: the answer or failure, and how many seconds the server asks to wait."""
-        import openai
-
+    async def _ask(self, messages: Messages) -> Answer:
         try:
             # The transport's own time-out starts again with every byte that drips in.
             async with asyncio.timeout(self._timeout_s):
-                output = await self.llm.agenerate(input=messages, max_new_tokens=self._max_new_tokens)
-        except TimeoutError:
-            return _failure(FailureReason.TIMEOUT, f"no answer within {self._timeout_s:g} seconds"), None
-        except openai.APIStatusError as error:
+                return _read(
+                    await self.llm.agenerate(input=messages, max_new_tokens=self._max_new_tokens, temperature=self._temperature)
+                )
+        except RefusedError as error:
             return self._refused(error)
-        except openai.APIConnectionError as error:
-            return _unconnected(error), None
-        except (openai.APIError, ValueError, TypeError, AttributeError, KeyError, IndexError) as error:
-            # Bodies that are no JSON, or JSON of another shape: the client checks neither.
-            return _failure(
-                FailureReason.MALFORMED, f"the server's answer is not a chat completion ({type(error).__name__})"
-            ), None
-        return _read(output), None
+        except MalformedError as error:
+            return _failure(FailureReason.MALFORMED, str(error))
+        except AddressError as error:
+            raise EndpointError(
+                f"The address {self.base_url} cannot be used: {error}.",
+                hint="Check the address (most end in /v1), and that the server's certificate is valid.",
+            ) from error
+        except UnreachableError as error:
+            said = f"nothing answers at {self.base_url} ({error})"
+            return _failure(FailureReason.CONNECTION, said, is_down=True)
+        except TimeoutError:
+            return _failure(FailureReason.TIMEOUT, f"no answer within {self._timeout_s:g} seconds")
+        except BrokenError as error:
+            return _failure(FailureReason.CONNECTION, f"the connection broke ({error})")
 
-    def _refused(self, error: openai.APIStatusError) -> tuple[Answer, float | None]:
+    def _refused(self, error: RefusedError) -> Answer:
         """Translate an HTTP status: raise where the whole run is in vain, else name the failure of this item."""
-        status, said = error.status_code, self._without_key(error.message)
-        code = str(error.code or "")
-        if status < 500 and FILTERED.search(f"{code} {said}"):
-            return _failure(FailureReason.CONTENT_FILTER, said), None
+        status, code, said = error.status, error.code, self._without_key(error.said)
+        if 400 <= status < 500 and FILTERED.search(f"{code} {said}"):
+            return _failure(FailureReason.CONTENT_FILTER, said)
+        self._raise_if_in_vain(status, code, said)
+        if status == 429:
+            return _failure(FailureReason.RATE_LIMIT, said, wait_s=error.wait_s)
+        if status == 413 or "context_length" in code or (status < 500 and TOO_LONG.search(said)):
+            return _failure(FailureReason.TOO_LONG, said)
+        if status >= 500 or status in (408, 409, 425):
+            is_down = status in (502, 503, 504)
+            return _failure(FailureReason.SERVER_ERROR, f"status {status}: {said}", wait_s=error.wait_s, is_down=is_down)
+        return _failure(FailureReason.BAD_REQUEST, f"status {status}: {said}")
+
+    def _raise_if_in_vain(self, status: int, code: str, said: str) -> None:
+        """End the run where no other request can fare better."""
         if status in (401, 403):
             raise EndpointError(
                 f"The server refuses the key: {said}",
                 hint="Check that the variable named with --api-key-env holds a valid key for this server and this model.",
-            ) from None
+            )
         if status == 402 or code == "insufficient_quota":
             raise EndpointError(
                 f"The account at the server has no credit left: {said}",
                 hint="Add credit with the provider, then start again: everything saved so far is kept.",
-            ) from None
+            )
         if status in (404, 405):
             raise EndpointError(
                 f"The server at {self.base_url} does not know the model {self.model}: {said}",
                 hint="Check the model's name and the address; most addresses end in /v1.",
-            ) from None
-        if status == 429:
-            return _failure(FailureReason.RATE_LIMIT, said), _retry_after(error)
-        if status == 413 or "context_length" in code or (status < 500 and TOO_LONG.search(said)):
-            return _failure(FailureReason.TOO_LONG, said), None
-        if status >= 500 or status in (408, 409, 425):
-            return _failure(FailureReason.SERVER_ERROR, f"status {status}: {said}"), _retry_after(error)
-        return _failure(FailureReason.BAD_REQUEST, f"status {status}: {said}"), None
+            )
+        if status < 400:
+            raise EndpointError(
+                f"The server at {self.base_url} sends requests elsewhere (status {status}).",
+                hint="Give the address it leads to; often that is the same one with https.",
+            )
 
     def _without_key(self, said: str) -> str:
         """The server's words, cut to a length for a table; some servers repeat the key they refuse."""
-        said = said.replace(self._api_key, "[key]") if self._api_key else said
-        return storable(re.sub(r"^Error code: \d+ - ", "", said)[:300])
+        return storable((said.replace(self._api_key, "[key]") if self._api_key else said)[:300])
 
 
-def _failure(reason: FailureReason, detail: str) -> Answer:
-    return Answer(text=None, error=str(reason), detail=detail)
-
-
-def _unconnected(error: openai.APIConnectionError) -> Answer:
-    """Tell a time-out from a refused or broken connection: the aiohttp transport calls both a time-out."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, TimeoutError):
-            return _failure(FailureReason.TIMEOUT, "the server did not answer in time")
-        last, cause = cause, cause.__cause__
-    return _failure(FailureReason.CONNECTION, storable(str(last)[:300]) or "the connection broke")
-
-
-def _retry_after(error: openai.APIStatusError) -> float | None:
-    """The seconds a server asks to wait, where it says so in seconds."""
-    try:
-        return max(0.0, float(error.response.headers.get("retry-after", "")))
-    except ValueError:
-        return None
+def _failure(reason: FailureReason, detail: str, *, wait_s: float | None = None, is_down: bool = False) -> Answer:
+    return Answer(text=None, error=str(reason), detail=storable(detail[:300]), wait_s=wait_s, is_down=is_down)
 
 
 def _tokens(counts: object) -> int:
-    """The tokens a server counted for one choice; 0 where it counted none, or wrote something else there."""
-    count = counts[0] if isinstance(counts, list) and counts else 0
-    return count if isinstance(count, int) and count >= 0 else 0
+    """The tokens a server counted for one choice; 0 where it counted none."""
+    return counts[0] if isinstance(counts, list) and counts else 0
 
 
 def _read(output: Mapping[str, Any]) -> Answer:
@@ -201,20 +179,19 @@ def _read(output: Mapping[str, Any]) -> Answer:
         text=None,
         tokens_in=_tokens(statistics.get("input_tokens")),
         tokens_out=_tokens(statistics.get("output_tokens")),
+        revision=storable(output.get("revision", "")),
     )
-    if not output["generations"]:
-        return replace(counted, error=str(FailureReason.MALFORMED), detail="the server sent no choice")
     text, refusal = output["generations"][0], output["refusals"][0]
-    finish_reason = storable(str(output["finish_reasons"][0] or ""))
+    finish_reason = storable(output["finish_reasons"][0])
     if finish_reason == "content_filter" or (refusal and not text):
         reason, detail = FailureReason.CONTENT_FILTER, refusal or "the server's filter stopped the answer"
-    elif not isinstance(text, str) or not text.strip():
+    elif not text or not text.strip():
         reason, detail = FailureReason.EMPTY, f"the answer is empty (finish reason: {finish_reason or 'none given'})"
     elif not is_text(text):
         reason, detail = FailureReason.MALFORMED, "the answer holds half a character or a NUL, which cannot be stored"
     else:
         return replace(counted, text=text, finish_reason=finish_reason)
-    return replace(counted, error=str(reason), detail=storable(str(detail)[:300]), finish_reason=finish_reason)
+    return replace(counted, error=str(reason), detail=storable(detail[:300]), finish_reason=finish_reason)
 
 
 class DistilabelGenerator:
@@ -238,7 +215,7 @@ class DistilabelGenerator:
         return self._conversation.key(self._messages(system_prompt, prompt), sample)
 
     async def answer(self, system_prompt: str, prompt: str) -> Answer:
-        """Return the model's answer, or why there is none."""
+        """Ask once; return the model's answer, or why there is none."""
         return await self._conversation.ask(self._messages(system_prompt, prompt))
 
     async def close(self) -> None:
@@ -257,6 +234,7 @@ class DistilabelJudge:
             self._task = UltraFeedback(name="judge", aspect="overall-rating", llm=conversation.llm)
             self._task.load()
         self.model, self.parameters = conversation.model, conversation.parameters
+        self.name = conversation.model
 
     def _messages(self, prompt: str, texts: tuple[str, str]) -> Messages:
         messages: Messages = self._task.format_input({"instruction": prompt, "generations": list(texts)})
@@ -267,24 +245,26 @@ class DistilabelJudge:
         return self._conversation.key(self._messages(prompt, texts), 0)
 
     async def rate(self, prompt: str, texts: tuple[str, str]) -> Answer:
-        """Return the model's verdict in its own words."""
+        """Ask once; return the verdict in the model's own words."""
         return await self._conversation.ask(self._messages(prompt, texts))
 
-    def read(self, verdict: str) -> tuple[Rating, Rating] | None:
+    def read(self, verdict: str) -> Verdict | None:
         """Return the two ratings a verdict holds, None when it holds no two from 1 to 5."""
         try:
             parsed = self._task.format_output(verdict, {"generations": ["", ""]})
         except IndexError:
             # distilabel 1.5.3 takes for granted that a rating holds a number.
             return None
-        rated = [
-            Rating(value=float(value), rationale=(why or "").strip())
-            for value, why in zip(parsed["ratings"], parsed["rationales"], strict=True)
-            if value is not None
-        ]
-        if len(rated) != 2 or not all(1 <= rating.value <= 5 for rating in rated):
+        ratings = [float(value) for value in parsed["ratings"] if value is not None]
+        if len(ratings) != 2 or not all(1 <= rating <= 5 for rating in ratings):
             return None
-        return rated[0], rated[1]
+        one, other = ratings
+        better = Choice.FIRST if one > other else Choice.SECOND
+        return Verdict(
+            choice=Choice.TIE if one == other else better,
+            ratings=(one, other),
+            rationales=tuple((why or "").strip() for why in parsed["rationales"]),
+        )
 
     async def close(self) -> None:
         """Close the connections."""

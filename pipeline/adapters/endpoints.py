@@ -5,7 +5,7 @@ Asks OpenAI-compatible servers for their list of models. Sends a key only to the
 
 import ipaddress
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from pipeline.errors import EndpointError
-from pipeline.runner import check_address
+from pipeline.terms import check_address
 
 FIND_TIMEOUT_S = 0.4
 CHECK_TIMEOUT_S = 10.0
@@ -102,6 +102,11 @@ def _probe(preset: Preset, timeout_s: float) -> LocalServer | None:
 
 def _models(base_url: str, key: str, timeout_s: float) -> tuple[str, ...]:
     """The ids a server lists. Raises httpx.HTTPError, or ValueError when the body is no list of models."""
+    return tuple(sorted(str(row["id"]) for row in _rows(base_url, key, timeout_s) if row.get("id")))
+
+
+def _rows(base_url: str, key: str, timeout_s: float) -> list[Mapping[str, object]]:
+    """What a server tells of each of its models. Raises as `_models`."""
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     trust_env = not is_loopback(base_url)
     answer = httpx.get(f"{base_url.rstrip('/')}/models", headers=headers, timeout=timeout_s, trust_env=trust_env)
@@ -110,7 +115,22 @@ def _models(base_url: str, key: str, timeout_s: float) -> tuple[str, ...]:
     rows = body.get("data") if isinstance(body, dict) else None
     if not isinstance(rows, list):
         raise ValueError("no list of models")
-    return tuple(sorted(str(row["id"]) for row in rows if isinstance(row, dict) and row.get("id")))
+    return [row for row in rows if isinstance(row, dict)]
+
+
+def context_tokens(base_url: str, model: str, *, key: str = "", timeout_s: float = CHECK_TIMEOUT_S) -> int | None:
+    """Return how many tokens a prompt and its answer may have together, None where the server does not tell.
+
+    vLLM calls it `max_model_len`, OpenRouter `context_length`, llama.cpp `meta.n_ctx_train`.
+    """
+    try:
+        rows = _rows(base_url, key, timeout_s)
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError):
+        return None
+    row = next((row for row in rows if row.get("id") == model), {})
+    meta = row.get("meta")
+    told = [row.get("max_model_len"), row.get("context_length"), meta.get("n_ctx_train") if isinstance(meta, dict) else None]
+    return next((each for each in told if isinstance(each, int) and each > 0), None)
 
 
 def check(base_url: str, *, key: str = "", model: str = "", timeout_s: float = CHECK_TIMEOUT_S) -> tuple[str, ...]:

@@ -23,15 +23,21 @@ from pipeline.records import Choice, Pair, Role, Vote
 
 LEASE_S = 1800
 
+# A pair is set aside while one of its responses is: nobody's time goes to an empty answer or one in another language.
+_SET_ASIDE = """
+    EXISTS (SELECT 1 FROM screens WHERE screens.project = :project AND screens.is_out
+            AND screens.response_id IN (pairs.first_id, pairs.second_id))
+"""
 # One pair of the project, if this annotator may still be offered it and nobody else holds its last place.
-_MAY_TAKE = """
+_MAY_TAKE = f"""
+    NOT {_SET_ASIDE} AND
     NOT EXISTS (SELECT 1 FROM votes WHERE votes.project = :project AND votes.annotator = :annotator AND votes.pair_id = pairs.id
         AND votes.role = 'annotator')
     AND pairs.n_votes + (
         SELECT count(*) FROM claims WHERE claims.project = :project AND claims.pair_id = pairs.id
         AND claims.annotator <> :annotator AND claims.expires_at > :now
     ) < (SELECT votes_wanted FROM projects WHERE name = :project)
-"""
+"""  # noqa: S608 - put together from constants of this file
 _HELD = sa.text(f"""
     SELECT projects.votes_wanted, (
         SELECT pairs.id FROM claims JOIN pairs ON pairs.project = claims.project AND pairs.id = claims.pair_id
@@ -71,18 +77,18 @@ _LAST_VOTE = sa.text("""
     SELECT pair_id, annotator, version, choice, shown_first, reason, edited, seconds, guidelines_version, at
     FROM votes WHERE project = :project AND annotator = :annotator AND role = 'annotator' ORDER BY seq DESC LIMIT 1
 """)
-_STANDING = sa.text("""
+_STANDING = sa.text(f"""
     SELECT (
         SELECT count(DISTINCT pair_id) FROM votes
         WHERE project = :project AND annotator = :annotator AND role = 'annotator'
     ) AS done, (
         SELECT count(*) FROM pairs JOIN projects ON projects.name = pairs.project
-        WHERE pairs.project = :project AND pairs.n_votes < projects.votes_wanted AND NOT EXISTS (
+        WHERE pairs.project = :project AND pairs.n_votes < projects.votes_wanted AND NOT {_SET_ASIDE} AND NOT EXISTS (
             SELECT 1 FROM votes WHERE votes.project = :project AND votes.annotator = :annotator AND votes.pair_id = pairs.id
             AND votes.role = 'annotator'
         )
     ) AS remaining
-""")
+""")  # noqa: S608 - put together from constants of this file
 _ANSWERS = sa.text("""
     SELECT order_key, (
         SELECT count(*) FROM votes WHERE project = :project AND annotator = :annotator AND role <> 'adjudicator'

@@ -88,7 +88,17 @@ requests = Table(
     Column("error", String, nullable=False),
     Column("detail", Text, nullable=False),
     Column("at", String, nullable=False),
+    Column("revision", String, nullable=False, server_default=""),
     Index("requests_by_project", "project", "error"),
+)
+
+request_claims = Table(
+    "request_claims",
+    metadata,
+    Column("key", String, primary_key=True),
+    Column("owner", String, nullable=False),
+    Column("expires_at", String, nullable=False),
+    Index("request_claims_by_owner", "owner"),
 )
 
 responses = Table(
@@ -102,6 +112,29 @@ responses = Table(
     Column("request_key", String),
     Column("created_at", String, nullable=False),
     Index("responses_by_prompt", "project", "prompt_id", "source"),
+)
+
+screens = Table(
+    "screens",
+    metadata,
+    Column("project", String, primary_key=True),
+    Column("response_id", String, primary_key=True),
+    Column("reason", String, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("language", String, nullable=False),
+    # Whether the response's pairs are set aside now; a coordinator may change it both ways, at any time.
+    Column("is_out", Boolean, nullable=False),
+    Column("at", String, nullable=False),
+)
+
+prices = Table(
+    "prices",
+    metadata,
+    Column("model", String, primary_key=True),
+    Column("host", String, primary_key=True),
+    Column("price_in", Float, nullable=False),
+    Column("price_out", Float, nullable=False),
+    Column("at", String, nullable=False),
 )
 
 pairs = Table(

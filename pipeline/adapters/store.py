@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from sqlalchemy.engine import Connection
 from pipeline.adapters import schema
 from pipeline.adapters.database import make_engine, parse_url
 from pipeline.adapters.migrations import upgrade
+from pipeline.adapters.request_store import RequestStore, lacks_response
 from pipeline.adapters.votes import VoteTable
 from pipeline.errors import ProjectError, WorkspaceError
 from pipeline.records import (
@@ -33,7 +34,6 @@ from pipeline.records import (
     Project,
     Prompt,
     Release,
-    Request,
     Response,
     content_id,
     utc_now,
@@ -64,7 +64,7 @@ def open_store(url: str) -> Store:
     return store
 
 
-class Store(VoteTable):
+class Store(VoteTable, RequestStore):
     """The studio's tables."""
 
     # Projects and their documents
@@ -220,10 +220,7 @@ class Store(VoteTable):
 
     def prompts_without(self, project: str, source: str) -> list[Prompt]:
         """Return the prompts that have no response of this source yet, by position."""
-        answered = sa.select(schema.responses.c.prompt_id).where(
-            schema.responses.c.project == project, schema.responses.c.source == source
-        )
-        return self.prompt_records(project, schema.prompts.c.id.not_in(answered))
+        return self.prompt_records(project, lacks_response(project, source))
 
     def prompt_records(self, project: str, *where: sa.ColumnElement[bool]) -> list[Prompt]:
         """Return the prompts of a project as records, by position."""
@@ -245,8 +242,15 @@ class Store(VoteTable):
         columns = [column for column in table.c if column.name != "project"]
         return self.frame(sa.select(*columns).where(table.c.project == project).order_by(table.c.stage, table.c.reason))
 
-    def pairs(self, project: str) -> pd.DataFrame:
-        """Return one row per pair with its texts.
+    def pair_ids(self, project: str) -> list[str]:
+        """Return the ids of the pairs, by position."""
+        pair = schema.pairs
+        query = sa.select(pair.c.id).where(pair.c.project == project).order_by(pair.c.position, pair.c.id)
+        with self.reading() as connection:
+            return list(connection.execute(query).scalars())
+
+    def pairs(self, project: str, pair_ids: Sequence[str] | None = None) -> pd.DataFrame:
+        """Return one row per pair with its texts; of these pairs, a few hundred at most, or of all.
 
         Columns: `pair_id, prompt_id, prompt, annotation_type, first_id, second_id, first, second,
         first_source, second_source, position, n_votes`; `first` and `second` in canonical order.
@@ -278,68 +282,9 @@ class Store(VoteTable):
                 pair.c.n_votes,
             )
             .select_from(joined)
-            .where(pair.c.project == project)
+            .where(pair.c.project == project, sa.true() if pair_ids is None else pair.c.id.in_(pair_ids))
             .order_by(pair.c.position, pair.c.id)
         )
-
-    # Requests to models
-
-    def request(self, key: str, project: str) -> Request | None:
-        """Return the request with this key: answered for any project, or else failed for this one; None for neither."""
-        table = schema.requests
-        query = sa.select(table).where(sa.or_((table.c.key == key) & (table.c.error == ""), _failed(key, project)))
-        with self.reading() as connection:
-            row = connection.execute(query.order_by(table.c.error)).mappings().first()
-        return Request(**{**row, "key": key}) if row else None
-
-    def save_request(
-        self,
-        request: Request,
-        response: Response | None = None,
-        pairs: Iterable[Pair] = (),
-        exclusions: Iterable[Exclusion] = (),
-    ) -> None:
-        """Commit what came of a request, with the response, pairs or exclusions it makes, in one transaction.
-
-        An answered request is never replaced, and serves every project; a failed one is the project's own, and is
-        replaced by its next attempt, which carries its cost on. What a project paid for an answer that was there
-        already is kept beside it.
-        """
-        with self.writing() as connection:
-            self._save_request(connection, request)
-            if response:
-                self.insert_missing(connection, schema.responses, self.rows(request.project, [response]))
-            self.insert_missing(connection, schema.pairs, self.rows(request.project, pairs, n_votes=0))
-            self.insert_missing(connection, schema.exclusions, self.rows(request.project, exclusions))
-
-    def _save_request(self, connection: Connection, request: Request) -> None:
-        table, failed = schema.requests, _failed(request.key, request.project)
-        row, own = dataclasses.asdict(request), _own_key(request.key, request.project)
-        # A workspace begun before failures were a project's own has some under the shared key, where the answer belongs.
-        in_the_way = (table.c.key == request.key) & (table.c.error != "")
-        connection.execute(sa.update(table).where(in_the_way).values(key=_own_key(table.c.key, table.c.project)))
-        if not request.error and self.insert_missing(connection, table, [row]):
-            connection.execute(sa.delete(table).where(failed))
-        elif request.error or request.cost_usd:
-            connection.execute(sa.delete(table).where(failed))
-            self.insert_missing(connection, table, [row | {"key": own}])
-        else:
-            connection.execute(sa.update(table).where(failed).values(error=""))
-
-    def spent(self, project: str) -> tuple[float, int]:
-        """Return what the project's requests cost in US dollars, and how many of them cost something."""
-        cost = schema.requests.c.cost_usd
-        query = sa.select(sa.func.coalesce(sa.func.sum(cost), 0.0), sa.func.count())
-        with self.reading() as connection:
-            spent_usd, n_priced = connection.execute(query.where(schema.requests.c.project == project, cost > 0)).one()
-        return float(spent_usd), int(n_priced)
-
-    def failures(self, project: str) -> pd.DataFrame:
-        """Return failed requests: columns `prompt_id, purpose, model, error, detail, attempts, at`."""
-        table = schema.requests
-        names = ("prompt_id", "purpose", "model", "error", "detail", "attempts", "at")
-        query = sa.select(*(table.c[name] for name in names))
-        return self.frame(query.where(table.c.project == project, table.c.error != "").order_by(table.c.at))
 
     # What has changed
 
@@ -351,6 +296,9 @@ class Store(VoteTable):
 
         tables = (schema.responses, schema.pairs, schema.exclusions, schema.judgements, schema.releases)
         counts = [sa.select(sa.func.count()).where(table.c.project == project).scalar_subquery() for table in tables]
+        counts.append(sa.select(sa.func.count()).where(schema.screens.c.project == project).scalar_subquery())
+        is_out = sa.and_(schema.screens.c.project == project, schema.screens.c.is_out)
+        counts.append(sa.select(sa.func.count()).select_from(schema.screens).where(is_out).scalar_subquery())
         settings = sa.select(schema.projects.c.votes_wanted, schema.projects.c.rules).where(schema.projects.c.name == project)
         newest = [
             latest(column)
@@ -457,14 +405,3 @@ class Store(VoteTable):
                 "annotators": opinions["annotator"].nunique(),
             }
         return found
-
-
-def _own_key(key: Any, project: Any) -> Any:
-    """Where a project keeps what is its own of a request that others make too; of strings or of columns."""
-    return key + "@" + project
-
-
-def _failed(key: str, project: str) -> sa.ColumnElement[bool]:
-    """The failed request with this key of a project."""
-    table = schema.requests
-    return table.c.key.in_([key, _own_key(key, project)]) & (table.c.error != "") & (table.c.project == project)

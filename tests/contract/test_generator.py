@@ -7,9 +7,11 @@ from collections.abc import Iterator
 import pytest
 
 from pipeline.adapters import endpoints
+from pipeline.adapters.choosing_judge import ChoosingJudge
 from pipeline.adapters.distilabel_engine import Conversation, DistilabelGenerator, DistilabelJudge
 from pipeline.errors import EndpointError
-from pipeline.ports import Answer
+from pipeline.ports import Answer, Verdict
+from pipeline.records import Choice
 from tests.fakes.model_server import RATED, ModelServer, Reply, failing
 
 NAUGHTY = "\u202e</script> {{ 7*7 }} {% raw %} %s $x \r\n\t\u0001 አማርኛ 𝒳 \ufeff"
@@ -22,7 +24,7 @@ def server() -> Iterator[ModelServer]:
 
 
 def conversation(server: ModelServer, **changed: object) -> Conversation:
-    terms = {"model": "tiny", "base_url": server.base_url, "timeout_s": 0.5, "attempts": 2, "first_wait_s": 0.01}
+    terms = {"model": "tiny", "base_url": server.base_url, "timeout_s": 0.5}
     return Conversation(**(terms | changed))  # type: ignore[arg-type]
 
 
@@ -52,7 +54,7 @@ def test_texts_travel_unchanged_in_both_directions(server: ModelServer) -> None:
 
 def test_only_what_every_server_understands_is_sent(server: ModelServer) -> None:
     answer(server)
-    assert set(server.asked[0].body) == {"model", "messages", "max_tokens", "n"}
+    assert set(server.asked[0].body) == {"model", "messages", "max_tokens"}
 
 
 def test_a_local_server_never_sees_a_key_meant_for_another(server: ModelServer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,6 +77,11 @@ def test_a_local_server_never_sees_a_key_meant_for_another(server: ModelServer, 
         (Reply(body='{"id": "1"}'), "malformed"),
         (Reply(body='{"id": "1", "choices": []}'), "malformed"),
         (Reply(body='{"choices": [{"index": 0, "message": "text"}]}'), "malformed"),
+        (Reply(body='{"choices": [{"message": {"content": ["text"]}}]}'), "malformed"),
+        (Reply(body='{"choices": [{"message": {"content": "half a \\ud83d"}}]}'), "malformed"),
+        (Reply(body='{"choices": [{"message": {"content": "trunc'), "malformed"),
+        (Reply(body='{"choices": [{"message": {"content": "caf\u00e9"}}]}'.encode("latin-1")), "malformed"),
+        (Reply(body="[" * 100_000), "malformed"),
         (Reply(text="Half", finish_reason="content_filter"), "content_filter"),
         (failing(400, "Blocked by our content management policy", code="content_filter"), "content_filter"),
         (failing(400, "This model's maximum context length is 4096 tokens"), "too_long"),
@@ -85,27 +92,30 @@ def test_a_local_server_never_sees_a_key_meant_for_another(server: ModelServer, 
 def test_an_answer_that_cannot_be_used_is_a_failure_with_its_reason(server: ModelServer, reply: Reply, reason: str) -> None:
     server.replies["Hoe laat is het?"] = [reply]
     given = answer(server)
-    assert (given.text, given.error, given.attempts) == (None, reason, 1)
+    assert (given.text, given.error, given.is_down) == (None, reason, False)
     assert given.detail
+    assert len(server.asked) == 1
 
 
 @pytest.mark.parametrize(
-    ("reply", "reason"),
+    ("reply", "reason", "is_down"),
     [
-        (failing(429), "rate_limit"),
-        (failing(500), "server_error"),
-        (failing(503), "server_error"),
-        (Reply(breaks=True), "connection"),
-        (Reply(delay_s=2), "timeout"),
-        (Reply(drip_s=0.05), "timeout"),
+        (failing(429), "rate_limit", False),
+        (failing(500), "server_error", False),
+        (failing(502), "server_error", True),
+        (failing(503), "server_error", True),
+        (Reply(breaks=True), "connection", False),
+        (Reply(is_cut=True), "connection", False),
+        (Reply(delay_s=2), "timeout", False),
+        (Reply(drip_s=0.05), "timeout", False),
     ],
 )
-def test_what_may_pass_is_tried_again_and_named_when_it_does_not(server: ModelServer, reply: Reply, reason: str) -> None:
-    server.replies["passes"] = [reply]
-    server.replies["stays"] = [reply, reply]
-    passed, stayed = answer(server, "passes"), answer(server, "stays")
-    assert (passed.text, passed.attempts) == ("Answer to: passes", 2)
-    assert (stayed.text, stayed.error, stayed.attempts) == (None, reason, 2)
+def test_what_may_pass_is_named_and_says_whether_the_server_is_to_blame(
+    server: ModelServer, reply: Reply, reason: str, is_down: bool
+) -> None:
+    server.replies["Hoe laat is het?"] = [reply]
+    given = answer(server)
+    assert (given.text, given.error, given.is_down) == (None, reason, is_down)
 
 
 def test_no_proxy_stands_between_the_studio_and_this_machine(server: ModelServer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,14 +148,44 @@ def test_a_variable_goes_only_to_the_server_it_belongs_to(variable: str, address
     assert endpoints.may_send(variable, address, [("MY_KEY", "https://my.host/v1")]) is is_sent
 
 
-def test_the_wait_a_server_asks_for_is_kept(server: ModelServer) -> None:
-    server.replies["Hoe laat is het?"] = [failing(429, headers={"Retry-After": "0.4"})]
-    assert answer(server).seconds >= 0.4
+@pytest.mark.parametrize(
+    ("headers", "wait_s"),
+    [
+        ({"Retry-After": "7"}, 7.0),
+        ({"Retry-After": "0.4"}, 0.4),
+        ({"Retry-After-Ms": "250"}, 0.25),
+        ({"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"}, 0.0),
+        ({"Retry-After": "soon"}, None),
+        ({}, None),
+    ],
+)
+def test_the_wait_a_server_asks_for_is_read(server: ModelServer, headers: dict[str, str], wait_s: float | None) -> None:
+    server.replies["Hoe laat is het?"] = [failing(429, headers=headers)]
+    assert answer(server).wait_s == wait_s
 
 
-def test_a_server_that_is_not_there_is_a_connection_failure(server: ModelServer) -> None:
+def test_a_server_that_is_not_there_is_down(server: ModelServer) -> None:
     given = answer(server, base_url="http://127.0.0.1:9/v1")
-    assert (given.error, given.attempts) == ("connection", 2)
+    assert (given.error, given.is_down) == ("connection", True)
+
+
+def test_an_answer_of_a_megabyte_arrives_whole(server: ModelServer) -> None:
+    server.answer = lambda _: Reply(text="አማርኛ " * 100_000)
+    given = answer(server, timeout_s=20)
+    assert given.text == "አማርኛ " * 100_000
+
+
+@pytest.mark.parametrize("address", ["http://", "http://127.0.0.1:99999/v1", "ftp://127.0.0.1/v1"])
+def test_an_address_that_is_none_ends_the_run(server: ModelServer, address: str) -> None:
+    with pytest.raises(EndpointError, match="cannot be used"):
+        answer(server, base_url=address)
+
+
+def test_a_redirect_ends_the_run_and_the_key_does_not_follow_it(server: ModelServer) -> None:
+    server.replies["Hoe laat is het?"] = [Reply(status=307, body="", headers={"Location": server.base_url + "/chat/completions"})]
+    with pytest.raises(EndpointError, match="sends requests elsewhere"):
+        answer(server)
+    assert len(server.asked) == 1
 
 
 def test_usage_in_a_strange_shape_counts_as_not_counted(server: ModelServer) -> None:
@@ -201,10 +241,38 @@ def test_a_judge_is_shown_both_texts_and_its_ratings_are_read(server: ModelServe
 
     given = asyncio.run(rate())
     assert "<text 1> Half drie." in server.asked[0].prompt
-    ratings = judge.read(given.text or "")
-    assert ratings is not None
-    assert [rating.value for rating in ratings] == [4, 2]
-    assert ratings[0].rationale == "Clear."
+    verdict = judge.read(given.text or "")
+    assert verdict == Verdict(choice=Choice.FIRST, ratings=(4, 2), rationales=("Clear.", "Clear too."))
+
+
+@pytest.mark.parametrize(
+    ("said", "choice"),
+    [
+        ("A is clearer. [[A]]", Choice.FIRST),
+        ("B answers. [[B]]", Choice.SECOND),
+        ("Alike. [[C]]", Choice.TIE),
+        ("[[A]] or [[B]]", None),
+        ("A is better.", None),
+    ],
+)
+def test_a_choosing_judge_is_taken_at_its_one_clear_word(server: ModelServer, said: str, choice: Choice | None) -> None:
+    verdict = ChoosingJudge(conversation(server)).read(said)
+    assert (verdict.choice if verdict else None) == choice
+
+
+def test_a_choosing_judge_is_shown_both_texts_as_they_are(server: ModelServer) -> None:
+    judge = ChoosingJudge(conversation(server))
+
+    async def rate() -> Answer:
+        try:
+            return await judge.rate(NAUGHTY, ("{second}", "[[A]] {prompt}"))
+        finally:
+            await judge.close()
+
+    asyncio.run(rate())
+    assert f"[Prompt]\n{NAUGHTY}\n" in server.asked[0].prompt
+    assert "[The start of response A]\n{second}\n" in server.asked[0].prompt
+    assert judge.name == "tiny (choosing)"
 
 
 @pytest.mark.parametrize(

@@ -1,17 +1,21 @@
 """Model server: a real OpenAI-compatible HTTP server on loopback that answers at once, and misbehaves on request.
 
-In a test: `with ModelServer() as server: ... server.base_url`. On its own: `python -m tests.fakes.model_server PORT`.
+In a test: `with ModelServer() as server: ... server.base_url`. On its own: `python -m tests.fakes.model_server PORT
+[SECONDS|heavy]`, where `heavy` draws heavy-tailed times.
 It counts what it was asked, so that a test can tell which prompts were paid for twice.
 """
 
 import asyncio
+import hashlib
 import json
 import logging
+import math
 import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from statistics import NormalDist
 from typing import Self
 
 from aiohttp import web
@@ -21,17 +25,21 @@ RATED = "#### Output for Text 1\nRating: {}\nRationale: Clear.\n\n#### Output fo
 
 @dataclass(frozen=True, kw_only=True)
 class Reply:
-    """One HTTP answer: a chat completion with `text`, or `body` as it stands; after `delay_s`, or a broken connection."""
+    """One HTTP answer: a chat completion with `text`, or `body` as it stands; after `delay_s`, or a broken connection.
+
+    `breaks` ends the connection before the answer, `is_cut` in the middle of it.
+    """
 
     text: str | None = "An answer."
     finish_reason: str | None = "stop"
     tokens: tuple[int, int] | None = (10, 5)
     status: int = 200
-    body: str | None = None
+    body: str | bytes | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     delay_s: float = 0.0
     drip_s: float = 0.0
     breaks: bool = False
+    is_cut: bool = False
 
 
 def failing(status: int, message: str = "no", *, code: str = "", headers: Mapping[str, str] | None = None) -> Reply:
@@ -85,7 +93,12 @@ class ModelServer:
     async def _serve(self) -> None:
         app = web.Application(client_max_size=64 * 1024 * 1024)
         app.add_routes(
-            [web.get("/v1/models", self._list), web.post("/v1/chat/completions", self._complete), web.get("/asked", self._count)]
+            [
+                web.get("/v1/models", self._list),
+                web.post("/v1/chat/completions", self._complete),
+                web.get("/asked", self._count),
+                web.get("/order", self._order),
+            ]
         )
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
         await runner.setup()
@@ -110,6 +123,9 @@ class ModelServer:
 
     async def _count(self, request: web.Request) -> web.Response:
         return web.json_response({"asked": Counter(asked.prompt for asked in self.asked), "answered": self.answered})
+
+    async def _order(self, request: web.Request) -> web.Response:
+        return web.json_response([asked.prompt for asked in self.asked])
 
     async def _complete(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
@@ -141,11 +157,16 @@ class ModelServer:
         content = reply.body if reply.body is not None else json.dumps(_completion(body, reply))
         if reply.status == 200 and reply.body is None:
             self.answered[prompt] += 1
+        sent = content.encode() if isinstance(content, str) else content
         response = web.StreamResponse(status=reply.status, headers={"Content-Type": "application/json", **reply.headers})
+        response.content_length = len(sent)
         await response.prepare(request)
-        for piece in content if reply.drip_s else [content]:
-            await response.write(piece.encode())
+        for start in range(len(sent)) if reply.drip_s else [0]:
+            await response.write(sent[start : start + 1] if reply.drip_s else sent[: len(sent) // 2 if reply.is_cut else None])
             await asyncio.sleep(reply.drip_s)
+        if reply.is_cut:
+            assert request.transport is not None
+            request.transport.close()
         await response.write_eof()
         return response
 
@@ -165,7 +186,18 @@ def _completion(body: Mapping[str, object], reply: Reply) -> dict[str, object]:
     return whole
 
 
+def heavy_tailed(prompt: str) -> Reply:
+    """An answer, or a verdict, after a time drawn from the prompt's hash: lognormal, median 0.4 s, 99th percentile 4 s."""
+    share = (int.from_bytes(hashlib.sha256(prompt.encode()).digest()[:6]) + 0.5) / 2**48
+    # ln(4 / 0.4) lies 2.326 standard deviations above the median.
+    delay_s = NormalDist(math.log(0.4), math.log(10) / NormalDist().inv_cdf(0.99)).inv_cdf(share)
+    return Reply(text=RATED.format(4, 3) if "<text 1>" in prompt else "Dat is goed. " * 20, delay_s=math.exp(delay_s))
+
+
 if __name__ == "__main__":
-    with ModelServer(port=int(sys.argv[1]), delay_s=float(sys.argv[2]) if len(sys.argv) > 2 else 0.0) as running:
+    delay = sys.argv[2] if len(sys.argv) > 2 else "0"
+    with ModelServer(port=int(sys.argv[1]), delay_s=0.0 if delay == "heavy" else float(delay)) as running:
+        if delay == "heavy":
+            running.answer = heavy_tailed
         print(running.base_url, flush=True)
         threading.Event().wait()

@@ -68,12 +68,12 @@ def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
 def test_a_run_is_priced_started_followed_and_ends_with_the_next_step(studio: Studio, server: ModelServer) -> None:
     app = choose(open_page(), server)
     assert not app.exception
-    assert by_label(app, "selectbox", "Model").value == "tiny"
-    assert metrics(app)["Prompts without an answer"] == "3"
+    assert by_label(app, "multiselect", "Models").value == ["tiny"]
+    assert metrics(app)["Answers to ask for"] == "3"
     assert metrics(app)["Price"] == "no price given"
-    by_label(app, "number_input", "tokens read").set_value(1.0)
-    by_label(app, "number_input", "tokens written").set_value(1000.0).run()
-    assert metrics(app)["Price"].startswith("$0.18 to $3.0")
+    by_label(app, "number_input", "million tokens read").set_value(1.0)
+    by_label(app, "number_input", "million tokens written").set_value(1000.0).run()
+    assert metrics(app)["Price"].startswith("$0.1801 to $3.0")
     server.delay_s = 1.0
     by_label(app, "button", "Start: ask for 3 answers").click().run()
     assert not app.exception
@@ -94,12 +94,12 @@ def test_stop_and_resume_from_the_page_pay_for_nothing_twice(studio: Studio, ser
     by_label(app, "button", "Start").click().run()
     wait_for(lambda: len(server.asked) >= 5)
     app.run()
-    by_label(app, "button", "Stop").click().run()
+    by_label(app, "button", "Pause").click().run()
     wait_for(lambda: studio.store.jobs("nl")[0].state is JobState.STOPPED)
     asked = len(server.asked)
     assert asked < 60
     app.run()
-    assert f"{60 - asked} prompts are left" in shown(app)
+    assert f"{asked} answers came in, 0 failed, {60 - asked} are left." in shown(app)
     server.delay_s = 0.0
     by_label(app, "button", "Resume").click().run()
     wait_for(lambda: studio.store.jobs("nl")[0].state is JobState.DONE)
@@ -143,7 +143,7 @@ def test_a_visitor_cannot_have_a_variable_sent_where_it_does_not_belong(
     assert not [button for button in app.button if "Start" in button.label]
     endpoint = Endpoint(model="tiny", base_url=server.base_url, api_key_env=name)
     with pytest.raises(EndpointError, match="may not be sent"):
-        studio.start_generation("nl", endpoint)
+        studio.start("generate", "nl", endpoint)
     with pytest.raises(EndpointError, match="may not be sent"):
         services.models(server.base_url, name)
     assert server.asked == []
@@ -158,7 +158,7 @@ def test_a_variable_listed_for_a_server_is_used_there(workspace: Path, monkeypat
             opened.store.add_project(Project(name="nl", language="Dutch", code="nld", source="test", revision="1"))
             app = choose(open_page(), server)
             by_label(app, "text_input", "environment variable").set_value("MY_KEY").run()
-            assert by_label(app, "selectbox", "Model").value == "tiny"
+            assert by_label(app, "multiselect", "Models").value == ["tiny"]
 
 
 def test_after_a_trial_its_answers_are_counted_and_what_is_left_of_it_is_resumed(studio: Studio, server: ModelServer) -> None:
@@ -167,12 +167,12 @@ def test_after_a_trial_its_answers_are_counted_and_what_is_left_of_it_is_resumed
     trial = Job(id="j", project="nl", kind="generate", command=command, state=JobState.STOPPED, done=1, total=2, ended_at=then)
     studio.store.save_job(trial)
     app = open_page()
-    assert "The run was stopped. 1 answers came in; 3 prompts are left." in shown(app)
+    assert "The run was paused. 1 answers came in, 0 failed, 1 are left." in shown(app)
     by_label(app, "button", "Resume").click().run()
     wait_for(lambda: studio.store.jobs("nl")[0].state is JobState.DONE)
     assert len(server.asked) == 1
     app.run()
-    assert "The run has ended. 1 answers came in; 2 prompts are left." in shown(app)
+    assert "tiny answered 1 prompts." in shown(app)
     assert not [button for button in app.button if button.label == "Resume"]
 
 
@@ -205,9 +205,11 @@ def test_failures_are_listed_in_plain_words(studio: Studio, server: ModelServer)
     by_label(app, "button", "Start").click().run()
     wait_for(lambda: studio.store.jobs("nl")[0].state is JobState.DONE)
     app.run()
-    assert "1 prompts are left" in shown(app)
-    assert app.dataframe[1].value["reason"].tolist() == ["the answer was empty"]
-    assert app.dataframe[1].value["prompt"].tolist() == ["Hoe laat is het?"]
+    assert "2 answers came in, 1 failed, 0 are left." in shown(app)
+    assert by_label(app, "button", "Ask again for the 1 that failed")
+    failed = next(frame.value for frame in app.dataframe if "in the server's words" in frame.value)
+    assert failed["reason"].tolist() == ["the answer was empty"]
+    assert failed["prompt"].tolist() == ["Hoe laat is het?"]
 
 
 def test_answers_made_elsewhere_are_taken_in(studio: Studio) -> None:
@@ -218,3 +220,75 @@ def test_answers_made_elsewhere_are_taken_in(studio: Studio) -> None:
     by_label(app, "button", "Import").click().run()
     assert "3 answers taken in, 0 were there before. Left out: 1 unknown prompt." in shown(app)
     assert len(studio.store.pairs("nl")) == 3
+
+
+def test_two_models_share_the_prompts_and_run_side_by_side(studio: Studio) -> None:
+    more = [Prompt(id=prompt_id("Dutch", f"vraag {n}"), text=f"vraag {n}", position=n) for n in range(3, 30)]
+    studio.store.add_prompts("nl", more)
+    with ModelServer(models=("eerste", "tweede"), delay_s=0.5) as server:
+        app = choose(open_page(), server)
+        by_label(app, "multiselect", "Models").set_value(["eerste", "tweede"]).run()
+        assert metrics(app)["Answers to ask for"] == "30"
+        by_label(app, "button", "Start: ask for 30 answers").click().run()
+        assert not app.exception
+        assert "eerste is writing" in shown(app)
+        assert "tweede is writing" in shown(app)
+        wait_for(lambda: [job.state for job in studio.store.jobs("nl")] == [JobState.DONE] * 2)
+        assert len(server.asked) == 30
+    sources = studio.store.responses("nl").query("source != 'human'")
+    assert sources["prompt_id"].is_unique
+    assert set(sources["source"]) == {"eerste", "tweede"}
+
+
+def test_a_preview_is_shown_and_not_paid_for_again(studio: Studio, server: ModelServer) -> None:
+    app = choose(open_page(), server)
+    by_label(app, "button", "Try 3 prompts first").click().run()
+    assert not app.exception
+    assert "Answer to: Hoe laat is het?" in shown(app)
+    assert studio.store.counts("nl")["responses"] == 0
+    by_label(app, "button", "Start: ask for 3 answers").click().run()
+    wait_for(lambda: studio.store.jobs("nl")[0].state is JobState.DONE)
+    assert (len(server.asked), studio.store.counts("nl")["responses"]) == (3, 3)
+
+
+def test_what_is_set_aside_is_shown_and_can_be_brought_back(studio: Studio, server: ModelServer) -> None:
+    server.answer = lambda _: Reply(text="Het spijt me, maar ik kan deze vraag niet beantwoorden.")
+    app = choose(open_page(), server)
+    by_label(app, "button", "Start").click().run()
+    wait_for(lambda: studio.store.jobs("nl")[0].state is JobState.DONE)
+    assert studio.local.progress("nl", "ana").left == 0
+    app.run()
+    assert not app.exception
+    table = next(frame.value for frame in app.dataframe if "noticed" in frame.value)
+    assert table.to_numpy().tolist() == [["the model refused to answer", 3, 3]]
+    by_label(app, "button", "Bring all 3 back").click().run()
+    assert studio.local.progress("nl", "ana").left == 3
+    assert by_label(app, "button", "Set 3 aside")
+
+
+def test_a_judge_of_the_same_family_is_marked_and_judges_from_the_page(studio: Studio, server: ModelServer) -> None:
+    server.answer = lambda shown_text: Reply(
+        text="The first. [[A]]" if "response A" in shown_text else "Antwoord in het Nederlands."
+    )
+    app = choose(open_page(), server)
+    by_label(app, "button", "Start").click().run()
+    wait_for(lambda: studio.store.jobs("nl")[0].state is JobState.DONE)
+    app.run()
+    app.selectbox(key="judge-server").set_value("Another address").run()
+    app.text_input(key="judge-address-Another address").set_value(server.base_url).run()
+    assert "tiny is of the same family as tiny" in shown(app)
+    app.radio(key="judge-style").set_value("choice").run()
+    by_label(app, "button", "Start: judge 3 pairs").click().run()
+    assert not app.exception
+    wait_for(lambda: studio.store.jobs("nl")[0].state is JobState.DONE and studio.store.jobs("nl")[0].kind == "judge")
+    app.run()
+    told = next(frame.value for frame in app.dataframe if "judge" in frame.value)
+    assert told["changed with the order (%)"].tolist() == [100.0]
+    spend = next(frame.value for frame in app.dataframe if "for" in frame.value)
+    assert spend["for"].tolist() == ["answers", "judging"]
+
+
+def test_a_system_prompt_in_no_known_language_is_questioned(studio: Studio, server: ModelServer) -> None:
+    app = open_page()
+    by_label(app, "text_area", "What the model is told").set_value("xyzzy plugh qwrt").run()
+    assert "is in no language that could be recognised" in shown(app)

@@ -126,3 +126,27 @@ def test_pandalms_majority_makes_422_and_472_preferences_and_105_ties(real_data)
     assert summary["chosen_by_source"] == {"model-1": 422, "model-2": 472}
     assert summary["excluded"] == {"tie": 105}
     assert summary["preferences"] == 894
+
+
+def test_a_pair_that_a_screen_set_aside_stands_under_its_reason_until_it_is_brought_back():
+    table = plain_pairs(2)
+    screened = pd.DataFrame({"response_id": [table["second_id"][1]], "reason": ["refusal"], "detail": ["it begins with: sorry"]})
+    decided = decide(ballots("fff", "sss"), method="majority")
+    found = curate(decided, table, Rules(min_votes=2), screened=screened)
+    assert found.preferences["pair_id"].tolist() == ["p1"]
+    assert found.excluded[["pair_id", "reason", "detail"]].to_numpy().tolist() == [
+        ["p2", "screen_refusal", "it begins with: sorry"]
+    ]
+    assert found.summary["excluded"] == {"screen_refusal": 1}
+    back = curate(decided, table, Rules(min_votes=2), screened=screened.iloc[:0])
+    assert back.preferences["pair_id"].tolist() == ["p1", "p2"]
+
+
+def test_a_pair_set_aside_that_a_reviewer_decided_is_in_again():
+    table = plain_pairs(2)
+    screened = pd.DataFrame({"response_id": table["second_id"], "reason": "refusal", "detail": "it begins with: sorry"})
+    decided = decide(ballots("fff", "sss"), method="majority")
+    decided.loc[decided["pair_id"] == "p2", "method"] = "adjudicator"
+    found = curate(decided, table, Rules(min_votes=2), screened=screened)
+    assert found.preferences["pair_id"].tolist() == ["p2"]
+    assert found.summary["excluded"] == {"screen_refusal": 1}

@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -12,13 +13,15 @@ from pipeline import annotate, generate, judge
 from pipeline.adapters.distilabel_engine import Conversation, DistilabelGenerator, DistilabelJudge
 from pipeline.adapters.store import Store
 from pipeline.errors import EndpointError, GenerationError, SourceError
+from pipeline.lane import Patience, Tally
 from pipeline.records import HUMAN, Endpoint, Project, Prompt, Response, prompt_id, response_id
-from pipeline.runner import Tally, check_terms
 from pipeline.settings import Settings
+from pipeline.terms import check_terms
 from pipeline.wiring import open_studio
 from tests.fakes.model_server import RATED, ModelServer, Reply, failing
 
 SYSTEM = "Antwoord in het Nederlands."
+PATIENCE = Patience(attempts=2, first_wait_s=0.01)
 
 
 @pytest.fixture
@@ -45,7 +48,7 @@ def endpoint_of(server: ModelServer, **terms: object) -> Endpoint:
 
 
 def conversation(endpoint: Endpoint) -> Conversation:
-    return Conversation(model=endpoint.model, base_url=endpoint.base_url, timeout_s=5, attempts=2, first_wait_s=0.01)
+    return Conversation(model=endpoint.model, base_url=endpoint.base_url, timeout_s=5)
 
 
 def run(
@@ -66,6 +69,7 @@ def run(
         system_prompt_version="v1",
         make_pairs=annotate.make_pairs,
         limit=limit,
+        patience=PATIENCE,
         on_progress=on_progress,
         should_stop=should_stop,
     )
@@ -107,7 +111,7 @@ def test_an_answer_bought_for_one_project_is_used_in_another(store: Store, serve
 def test_a_failed_prompt_is_counted_listed_and_asked_again_by_the_next_run(store: Store, server: ModelServer) -> None:
     project = project_of(store, "een", "twee")
     server.replies["twee"] = [Reply(text="", tokens=(10, 0))]
-    priced = endpoint_of(server, price_in=1_000_000.0, price_out=0.0)
+    priced = endpoint_of(server, price_in=1_000_000.0, price_out=0.001)
     first = run(store, project, priced)
     assert (first.stored, first.failed) == (1, {"empty": 1})
     assert list(store.failures("nl")["error"]) == ["empty"]
@@ -188,7 +192,7 @@ def test_a_budget_that_carries_the_longest_answers_lets_many_run_at_once(store: 
     project = project_of(store, *(f"vraag {n}" for n in range(40)))
     server.delay_s = 0.05
     # At the longest 1,024 tokens at 0.001 dollars each: 8.20 dollars carry eight of them under way.
-    report = run(store, project, endpoint_of(server, price_in=0.0, price_out=1000.0, budget_usd=8.20, concurrency=16))
+    report = run(store, project, endpoint_of(server, price_in=0.001, price_out=1000.0, budget_usd=8.20, concurrency=16))
     assert (report.stored, server.most_under_way) == (40, 8)
 
 
@@ -215,7 +219,7 @@ def test_a_judge_keeps_to_the_budget_with_many_at_once(store: Store, server: Mod
 
 def test_the_failure_of_one_project_is_not_lost_to_another(store: Store, server: ModelServer) -> None:
     first, second = project_of(store, "een", name="first"), project_of(store, "een", name="second")
-    priced = endpoint_of(server, price_in=1_000_000.0, price_out=0.0)
+    priced = endpoint_of(server, price_in=1_000_000.0, price_out=0.001)
     server.replies["een"] = [Reply(text="", tokens=(3, 0)), Reply(text="", tokens=(4, 0)), Reply(text="Ja.", tokens=(5, 1))]
     for project in (first, second):
         run(store, project, priced)
@@ -224,13 +228,13 @@ def test_the_failure_of_one_project_is_not_lost_to_another(store: Store, server:
     assert run(store, first, priced).already_stored == 1
     assert [len(store.failures(name)) for name in ("first", "second")] == [0, 0]
     # A dollar a token read: the first paid for its failure alone, the second for its failure and the answer.
-    assert [store.counts(name)["spent_usd"] for name in ("first", "second")] == [3.0, 9.0]
+    assert [store.counts(name)["spent_usd"] for name in ("first", "second")] == pytest.approx([3.0, 9.0])
 
 
 def test_the_budget_holds_for_a_server_that_counts_no_tokens(store: Store, server: ModelServer) -> None:
     project = project_of(store, *(f"vraag {n}" for n in range(40)))
     server.answer = lambda _: Reply(tokens=None)
-    report = run(store, project, endpoint_of(server, price_in=0.0, price_out=1000.0, budget_usd=3.0, concurrency=1))
+    report = run(store, project, endpoint_of(server, price_in=0.001, price_out=1000.0, budget_usd=3.0, concurrency=1))
     # An uncounted answer is priced at the longest allowed: 1,024 tokens at 0.001 dollars.
     assert report.stored == 2
 
@@ -242,6 +246,11 @@ def test_the_budget_holds_for_a_server_that_counts_no_tokens(store: Store, serve
         {"budget_usd": 5.0, "price_in": 1.0},
         {"budget_usd": -1.0, "price_in": 1.0, "price_out": 1.0},
         {"price_in": float("nan"), "price_out": 1.0},
+        {"price_in": 0.0, "price_out": 1.0},
+        {"price_in": 1.0, "price_out": -1.0},
+        {"model": "two words"},
+        {"temperature": 3.0},
+        {"max_tokens": 0},
         {"concurrency": 0},
     ],
 )
@@ -282,7 +291,13 @@ def test_a_refused_secret_is_stored_nowhere(workspace: Path, terms: dict[str, st
     studio = open_studio(Settings(workspace=workspace))
     project_of(studio.store, "een")
     endpoint = Endpoint(**({"model": "tiny", "base_url": "http://127.0.0.1:9/v1"} | terms))  # type: ignore[arg-type]
-    for start in (studio.generate, studio.judge, studio.start_generation):
+    for start in (
+        studio.generate,
+        studio.judge,
+        studio.preview,
+        partial(studio.start, "generate"),
+        partial(studio.start, "judge"),
+    ):
         with pytest.raises(GenerationError):
             start("nl", endpoint)
     assert studio.store.jobs() == []
@@ -303,7 +318,7 @@ def test_a_refused_key_ends_the_run_and_keeps_what_was_saved(store: Store, serve
 def test_a_server_that_only_fails_ends_the_run(store: Store, server: ModelServer) -> None:
     project = project_of(store, *(f"vraag {n}" for n in range(60)))
     server.answer = lambda _: failing(503)
-    with pytest.raises(EndpointError, match="in a row failed; the last one: server_error"):
+    with pytest.raises(EndpointError, match="did not answer in 2 tries; the last one: server_error"):
         run(store, project, endpoint_of(server))
     # Ten in a row, and what three others had under way, each tried twice.
     assert len(server.asked) <= 2 * 13
@@ -320,26 +335,12 @@ def test_a_project_with_nothing_missing_asks_nothing(store: Store, server: Model
     assert (report.stored, report.failed) == (0, {})
 
 
-def test_an_estimate_is_a_range_that_holds_the_truth_and_grows_with_the_prompts() -> None:
-    prompts = [Prompt(id=str(n), text="a" * 100) for n in range(100)]
-    endpoint = Endpoint(model="m", base_url="u", concurrency=10, price_in=1.0, price_out=2.0)
-    told = generate.estimate(prompts, "", endpoint)
-    # 100 bytes are 20 to 50 tokens, 12 more are the template's; an answer has 60 to 1,024.
-    assert told.tokens_in == (3_200, 6_200)
-    assert told.tokens_out == (6_000, 102_400)
-    # 3,200 read and 12,000 for written against 6,200 and 204,800, in millionths of a dollar.
-    assert told.cost_usd == pytest.approx((0.0152, 0.2110))
-    # Ten rounds of ten at 1 to 20 seconds.
-    assert told.seconds == pytest.approx((10, 200))
-    assert generate.estimate([], "", endpoint).cost_usd == (0.0, 0.0)
-    assert generate.estimate(prompts, "", Endpoint(model="m", base_url="u")).cost_usd is None
-
-
-def test_an_estimate_uses_what_was_measured() -> None:
-    measured = pd.DataFrame({"tokens_out": [100.0] * 10, "seconds": [2.0] * 10})
-    told = generate.estimate([Prompt(id="1", text="a")], "", Endpoint(model="m", base_url="u"), measured=measured)
-    assert told.tokens_out == (80, 120)
-    assert told.seconds == pytest.approx((1.6, 2.4))
+def test_a_prompt_is_drawn_for_one_model_evenly_and_the_same_with_the_same_seed() -> None:
+    drawn = [generate.draw_model(str(n), ["a", "b", "c"], seed=1) for n in range(3000)]
+    # 1,000 of each are expected; four standard deviations of a binomial (3000, 1/3) are 103.
+    assert all(900 < drawn.count(model) < 1100 for model in "abc")
+    assert drawn == [generate.draw_model(str(n), ["c", "a", "b"], seed=1) for n in range(3000)]
+    assert drawn != [generate.draw_model(str(n), ["a", "b", "c"], seed=2) for n in range(3000)]
 
 
 def write_lines(path: Path, *rows: dict[str, object]) -> Path:

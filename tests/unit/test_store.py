@@ -12,6 +12,7 @@ from alembic.migration import MigrationContext
 from pipeline.adapters import schema
 from pipeline.adapters.store import Store, open_store
 from pipeline.errors import ProjectError, SettingsError, WorkspaceError
+from pipeline.ports import Made
 from pipeline.records import (
     HUMAN,
     Choice,
@@ -163,10 +164,10 @@ def test_a_release_written_elsewhere_is_the_same_release_in_its_new_folder(store
 
 def test_an_answered_request_is_never_replaced_and_a_failed_one_is(store: Store):
     fill(store)
-    store.save_request(request(text=None, error="timeout"))
+    store.save_made([Made(request=request(text=None, error="timeout"))])
     assert store.failures("dutch")["error"].tolist() == ["timeout"]
-    store.save_request(request())
-    store.save_request(request(text="another", cost_usd=9.0))
+    store.save_made([Made(request=request())])
+    store.save_made([Made(request=request(text="another", cost_usd=9.0))])
     kept = store.request("k1", "dutch")
     assert kept is not None
     assert (kept.text, kept.cost_usd, kept.parameters) == ("Hallo", 0.25, {"temperature": 0.7})
@@ -178,16 +179,16 @@ def test_an_answered_request_is_never_replaced_and_a_failed_one_is(store: Store)
 
 def test_a_failure_is_a_projects_own_and_its_cost_never_vanishes(store: Store):
     fill(store)
-    store.save_request(request(text=None, error="empty", cost_usd=1.0))
-    store.save_request(request(project="another", text=None, error="timeout", cost_usd=2.0))
+    store.save_made([Made(request=request(text=None, error="empty", cost_usd=1.0))])
+    store.save_made([Made(request=request(project="another", text=None, error="timeout", cost_usd=2.0))])
     assert store.failures("dutch")["error"].tolist() == ["empty"]
     assert store.failures("another")["error"].tolist() == ["timeout"]
     failed = store.request("k1", "another")
     assert failed is not None
     assert (failed.key, failed.error, failed.cost_usd) == ("k1", "timeout", 2.0)
     # The other project pays for the answer; this one takes it and has still paid for its failure.
-    store.save_request(request(project="another", cost_usd=2.5))
-    store.save_request(request(cost_usd=None))
+    store.save_made([Made(request=request(project="another", cost_usd=2.5))])
+    store.save_made([Made(request=request(cost_usd=None))])
     assert store.failures("dutch").empty
     assert store.failures("another").empty
     assert (store.spent("dutch"), store.spent("another")) == ((1.0, 1), (2.5, 1))
@@ -202,7 +203,7 @@ def test_a_failure_kept_under_the_shared_key_makes_room_for_the_answer(store: St
     with store.writing() as connection:
         connection.execute(sa.insert(schema.requests).values(before))
     assert store.request("k1", "another") is None
-    store.save_request(request(project="another"))
+    store.save_made([Made(request=request(project="another"))])
     answered = store.request("k1", "another")
     assert answered is not None
     assert answered.text == "Hallo"
@@ -226,7 +227,7 @@ def test_the_version_of_a_project_changes_with_each_thing_a_page_shows(store: St
     seen.append(store.version("dutch"))
     store.update_project("dutch", votes_wanted=5)
     seen.append(store.version("dutch"))
-    store.save_request(request())
+    store.save_made([Made(request=request())])
     seen.append(store.version("dutch"))
     assert len(set(seen)) == len(seen)
 

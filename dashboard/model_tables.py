@@ -1,0 +1,119 @@
+"""Model tables: what models wrote, judged, cost and failed at, as a reader sees it. A frame in, a frame out. No Streamlit."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from pipeline.screens import EXPLAINED
+
+FAILURES: Mapping[str, str] = {
+    "empty": "the answer was empty",
+    "malformed": "the server's answer could not be read",
+    "timeout": "no answer in time",
+    "rate_limit": "too many requests for the server",
+    "server_error": "a fault of the server",
+    "connection": "no connection",
+    "content_filter": "stopped by a content filter",
+    "too_long": "the prompt is too long for the model",
+    "bad_request": "the server refused the request",
+    "unreadable": "the verdict could not be read",
+}
+
+
+def failures(failed: pd.DataFrame, prompts: Mapping[str, str]) -> pd.DataFrame:
+    """Show failed requests, newest first. `failed`: as `Store.failures`; `prompts`: id to text."""
+    shown = pd.DataFrame(
+        {
+            "reason": failed["error"].map(lambda reason: FAILURES.get(reason, reason)),
+            "prompt": failed["prompt_id"].map(lambda prompt: prompts.get(prompt, "")),
+            "model": failed["model"],
+            "in the server's words": failed["detail"],
+            "tries": failed["attempts"],
+            "last tried (UTC)": failed["at"].str[:16].str.replace("T", " "),
+        }
+    )
+    return shown.iloc[::-1].reset_index(drop=True)
+
+
+def answers(by_model: pd.DataFrame, screened: pd.DataFrame) -> pd.DataFrame:
+    """Show what each model has answered. `by_model`: as `generate.by_model`; `screened`: as `screens.by_model`."""
+    told = by_model.merge(screened.drop(columns="answers"), on="model", how="left")
+    return pd.DataFrame(
+        {
+            "model": told["model"],
+            "answers": told["answers"],
+            "cut short": told["truncated"],
+            "set aside": told["set_aside"],
+            "in another language (%)": (100 * told["wrong_share"].astype(float)).round(1),
+            "from (95 %)": (100 * told["wrong_low"].astype(float)).round(1),
+            "to (95 %)": (100 * told["wrong_high"].astype(float)).round(1),
+            "tokens an answer": told["tokens_out"].round(),
+            "US dollars": told["cost_usd"].round(4),
+        }
+    )
+
+
+def screens(counted: pd.DataFrame) -> pd.DataFrame:
+    """Show what was noticed. `counted`: as `screens.counts`."""
+    return pd.DataFrame(
+        {
+            "noticed": counted["reason"].map(EXPLAINED),
+            "answers": counted["responses"],
+            "set aside": counted["set_aside"],
+        }
+    )
+
+
+def screened_answers(rows: pd.DataFrame) -> pd.DataFrame:
+    """Show noticed answers. `rows`: as `ScreenStore.all`."""
+    return pd.DataFrame(
+        {
+            "model": rows["source"],
+            "answer": rows["text"],
+            "why": rows["detail"],
+            "written in": rows["language"],
+            "set aside": rows["is_out"],
+        }
+    )
+
+
+def judges(told: pd.DataFrame) -> pd.DataFrame:
+    """Show how each judge judged. `told`: as `judge.by_judge`."""
+    return pd.DataFrame(
+        {
+            "judge": told["judge"],
+            "pairs, both orders": told["pairs"],
+            "changed with the order (%)": (100 * told["flip_share"]).round(1),
+            "from (95 %)": (100 * told["flip_low"]).round(1),
+            "to (95 %)": (100 * told["flip_high"]).round(1),
+            "equally good": told["ties"],
+            "human preferred": told["human_preferred"].astype(str) + " of " + told["against_human"].astype(str),
+            "longer preferred": told["longer_preferred"].astype(str) + " of " + told["decided"].astype(str),
+            "same family as": told["relatives"],
+        }
+    )
+
+
+def spend(asked: pd.DataFrame) -> pd.DataFrame:
+    """Show what was spent. `asked`: as `Ledger.spend`."""
+    answers = asked["answers"].where(asked["answers"] > 0)
+    return pd.DataFrame(
+        {
+            "for": asked["purpose"].map({"generate": "answers", "judge": "judging"}),
+            "model": asked["model"],
+            "answers": asked["answers"],
+            "failed": asked["failed"],
+            "tokens read": asked["tokens_in"],
+            "tokens written": asked["tokens_out"],
+            "US dollars": asked["cost_usd"].round(4),
+            "US dollars for 1,000": (1000 * asked["cost_usd"] / answers).round(4),
+            "seconds an answer": (asked["request_seconds"] / answers).round(2),
+        }
+    )
+
+
+def duration(seconds: float) -> str:
+    """Return a length of time in words."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,379 @@
+"""Answering: second responses and judgements of a project, from the first price to the last screen.
+
+Here the store meets the stages that talk to models: `Studio` is built on it, and the command line and the pages call it.
+Long work records itself as a job; what a run costs, and what it noticed, is kept with it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+import pandas as pd
+
+from pipeline import annotate, estimates, generate, jobs, judge, prices, screens
+from pipeline.adapters import distilabel_engine, endpoints, language_detector
+from pipeline.adapters.choosing_judge import ChoosingJudge
+from pipeline.adapters.ledger import Ledger, host_of
+from pipeline.adapters.screen_store import ScreenStore
+from pipeline.adapters.store import Store
+from pipeline.errors import EndpointError, SettingsError
+from pipeline.generate import Notice
+from pipeline.lane import Lane, Tally
+from pipeline.languages import language_named
+from pipeline.ports import Judge
+from pipeline.prices import Price
+from pipeline.records import DocumentKind, Endpoint, Job, Project, Prompt
+from pipeline.settings import Settings
+from pipeline.terms import check_terms
+from pipeline.tongues import code_of
+
+Answer = dict[str, Any]
+Progress = Callable[[Tally], None]
+
+
+class Answering:
+    """What models add to the projects of a workspace."""
+
+    def __init__(self, settings: Settings, store: Store) -> None:
+        self.settings = settings
+        self.store = store
+        self.screens = ScreenStore(store)
+        self.ledger = Ledger(store)
+
+    def generate(
+        self,
+        name: str,
+        endpoint: Endpoint,
+        *,
+        limit: int | None = None,
+        among: Sequence[str] = (),
+        judged_by: Endpoint | None = None,
+        progress: Progress | None = None,
+    ) -> Answer:
+        """Write the missing second responses of a project with one model; a job that any page can follow.
+
+        Each answer is screened as it comes, and with `judged_by` rated by that model while others are still written.
+
+        With `among`, each prompt is drawn for one of these models with the project's seed, and this model is asked for
+        its own prompts only.
+
+        Raises:
+            GenerationError: The terms make no sense, or the server refuses every request.
+            JobError: The same work is under way already.
+        """
+        project = self.store.project(name)
+        version, text = self.store.document(name, DocumentKind.SYSTEM_PROMPT)
+        # Before anything is stored: the terms become part of the job's row.
+        self._check_budget(name, endpoint, text)
+        if judged_by:
+            check_terms(judged_by)
+        judges = [self._judging_beside(project, judged_by)] if judged_by else []
+        with self._job("generate", name, endpoint, limit, among, judged_by=judged_by) as job:
+            report = generate.generate(
+                self.store,
+                distilabel_engine.DistilabelGenerator(self._conversation(endpoint)),
+                project,
+                endpoint,
+                system_prompt=text,
+                system_prompt_version=version,
+                make_pairs=annotate.make_pairs,
+                notice=self._notice(project),
+                beside=judges,
+                limit=limit,
+                among=among,
+                on_progress=_reporting(job, progress),
+                should_stop=job.should_stop,
+            )
+            job.message = report.ended_early
+        self.ledger.save_price(endpoint)
+        self.store.note(name, "generate", model=endpoint.model, stored=report.stored, failed=dict(report.failed))
+        judged = [_report(judge.report(lane.tally)) for lane in judges]
+        return _report(report) | ({"judged": judged[0]} if judged else {}) | {"interrupted": job.was_interrupted}
+
+    def _judging_beside(self, project: Project, endpoint: Endpoint) -> Lane:
+        """The judge of a run that generates: it rates what the run makes, one answer after the other."""
+        return judge.judging_lane(self.store, self._judge_of(endpoint, judge.STYLES[0]), project, endpoint)
+
+    def _notice(self, project: Project) -> Notice:
+        """What looks at each answer of a project as it comes."""
+        tongue = self._tongue(project)
+        return lambda response, people, ended: screens.screen(response, people, tongue, finish_reason=ended)
+
+    def judge(
+        self,
+        name: str,
+        endpoint: Endpoint,
+        *,
+        limit: int | None = None,
+        style: str = judge.STYLES[0],
+        progress: Progress | None = None,
+    ) -> Answer:
+        """Let a model rate the responses of each pair, or choose one, in both orders; a job that any page can follow.
+
+        Raises:
+            GenerationError: The terms make no sense, or the server refuses every request.
+            JobError: The same work is under way already.
+        """
+        project = self.store.project(name)
+        check_terms(endpoint)
+        with self._job("judge", name, endpoint, limit, style=style) as job:
+            report = judge.judge(
+                self.store,
+                self._judge_of(endpoint, style),
+                project,
+                endpoint,
+                limit=limit,
+                on_progress=_reporting(job, progress),
+                should_stop=job.should_stop,
+            )
+            job.message = report.ended_early
+        self.ledger.save_price(endpoint)
+        self.store.note(name, "judge", model=endpoint.model, stored=report.stored, failed=dict(report.failed))
+        return _report(report) | {"interrupted": job.was_interrupted}
+
+    def start(
+        self,
+        kind: str,
+        name: str,
+        endpoint: Endpoint,
+        *,
+        limit: int | None = None,
+        among: Sequence[str] = (),
+        style: str = "",
+    ) -> Job:
+        """Start `generate` or `judge` for a visitor of the pages, as a process of its own, and return its job.
+
+        Raises:
+            GenerationError: The terms make no sense, or the key is for another server.
+            JobError: The same work is under way already, or the process cannot be started.
+        """
+        check_terms(endpoint)
+        self.check_key(endpoint.api_key_env, endpoint.base_url)
+        arguments = _arguments(kind, self.store.project(name).name, endpoint, limit, among, style)
+        return jobs.start(self.store, workspace=self.settings.workspace, project=name, kind=kind, arguments=arguments)
+
+    def check_key(self, api_key_env: str, base_url: str) -> None:
+        """Refuse to send a variable's value where it does not belong; who types commands owns the environment, visitors do not.
+
+        Raises:
+            EndpointError: It is neither the variable of this well-known service nor listed in STUDIO_KEYS.
+        """
+        if api_key_env and not endpoints.may_send(api_key_env, base_url, self.settings.keys):
+            raise EndpointError(
+                f"The key in {api_key_env} may not be sent to this address from a page.",
+                hint="Choose the service the key is for. For a server of your own, whoever runs the studio allows it with "
+                'STUDIO_KEYS="NAME=ADDRESS"; or start the run in the terminal.',
+            )
+
+    def _job(
+        self,
+        kind: str,
+        name: str,
+        endpoint: Endpoint,
+        limit: int | None,
+        among: Sequence[str] = (),
+        style: str = "",
+        judged_by: Endpoint | None = None,
+    ) -> AbstractContextManager[jobs.JobRecorder]:
+        command = _arguments(kind, name, endpoint, limit, among, style, judged_by)
+        return jobs.recording(self.store, project=name, kind=kind, command=command)
+
+    def _judge_of(self, endpoint: Endpoint, style: str) -> Judge:
+        conversation = self._conversation(endpoint)
+        return ChoosingJudge(conversation) if style == judge.CHOICE else distilabel_engine.DistilabelJudge(conversation)
+
+    def _conversation(self, endpoint: Endpoint) -> distilabel_engine.Conversation:
+        """A connection to the endpoint, with the key its variable holds.
+
+        Raises:
+            SettingsError: The variable is not set.
+        """
+        key = os.environ.get(endpoint.api_key_env, "") if endpoint.api_key_env else ""
+        if endpoint.api_key_env and not key:
+            raise SettingsError(
+                f"The environment variable {endpoint.api_key_env} is not set.",
+                hint="Set it to your key for this server before you start the program; never type a key into a page.",
+            )
+        return distilabel_engine.Conversation(
+            model=endpoint.model,
+            base_url=endpoint.base_url,
+            api_key=key,
+            max_new_tokens=endpoint.max_tokens,
+            temperature=endpoint.temperature,
+        )
+
+    def unanswered(self, name: str, model: str, among: Sequence[str] = ()) -> list[Prompt]:
+        """Return the prompts a run of this model would ask for; with `among`, those drawn for it."""
+        project = self.store.project(name)
+        left = self.store.prompts_without(name, model)
+        return [one for one in left if not among or generate.draw_model(one.id, among, seed=project.seed) == model]
+
+    def preview(self, name: str, endpoint: Endpoint, *, count: int = 3) -> list[Answer]:
+        """Ask for a few answers to look at before a run: `prompt, answer, error, tokens_out, cost_usd` of each.
+
+        They are paid for once: a run under the same system prompt and parameters takes them over.
+
+        Raises:
+            GenerationError: The terms make no sense, or the budget is used up.
+            EndpointError: The server refuses the key or does not know the model.
+        """
+        project = self.store.project(name)
+        version, text = self.store.document(name, DocumentKind.SYSTEM_PROMPT)
+        self._check_budget(project.name, endpoint, text)
+        asked = generate.preview(
+            self.store,
+            distilabel_engine.DistilabelGenerator(self._conversation(endpoint)),
+            project,
+            endpoint,
+            system_prompt=text,
+            system_prompt_version=version,
+            count=count,
+        )
+        self.ledger.save_price(endpoint)
+        texts = {prompt.id: prompt.text for prompt in self.store.prompt_records(name)}
+        return [
+            {
+                "prompt": texts.get(one.prompt_id, ""),
+                "answer": one.text,
+                "error": one.error,
+                "tokens_out": one.tokens_out,
+                "cost_usd": one.cost_usd,
+            }
+            for one in asked
+        ]
+
+    def _check_budget(self, name: str, endpoint: Endpoint, system_prompt: str) -> None:
+        """Refuse terms that make no sense, and a budget that does not carry one answer, before anything is spent."""
+        check_terms(endpoint)
+        left = self.store.prompts_without(name, endpoint.model)
+        told = estimates.estimate_answers(left, system_prompt, endpoint)
+        estimates.check_budget(told, endpoint, spent_usd=self.store.counts(name)["spent_usd"])
+
+    # Screens and prices
+
+    def screen(self, name: str) -> int:
+        """Look at each answer that was not looked at yet; return how many there were.
+
+        An answer's pairs are set aside where something is noticed, except where people have voted on one already.
+        """
+        tongue = self._tongue(self.store.project(name))
+        known = self.screens.ids(name)
+        noticed = screens.screen_all(self.store.responses(name), known, tongue)
+        return self.screens.add(name, self.screens.unvoted(name, noticed))
+
+    @staticmethod
+    def _tongue(project: Project) -> screens.Tongue:
+        """What the answers of a project should be written in, and how that is told."""
+        spoken = language_named(project.language, project.code)
+        return screens.Tongue(
+            language=spoken,
+            detect=language_detector.detect,
+            can_be_detected=code_of(spoken) in language_detector.detectable(),
+        )
+
+    def set_aside(self, name: str, response_ids: Iterable[str], *, is_out: bool) -> int:
+        """Set the pairs of these responses aside, or bring them back; return how many changed."""
+        changed = self.screens.set_aside(self.store.project(name).name, response_ids, is_out=is_out)
+        self.store.note(name, "set-aside" if is_out else "bring-back", responses=changed)
+        return changed
+
+    def set_aside_reasons(self, name: str, reasons: Iterable[str], *, is_out: bool) -> int:
+        """Set all answers noticed under these reasons aside, or bring them back; return how many changed."""
+        wanted = set(reasons)
+        noticed = self.screens.all(self.store.project(name).name)
+        return self.set_aside(name, noticed.loc[noticed["reason"].isin(wanted), "response_id"], is_out=is_out) if wanted else 0
+
+    def screened(self, name: str) -> Answer:
+        """Return what was noticed about the answers of a project, by reason and by model."""
+        self.screen(name)
+        noticed = self.screens.all(name)
+        by_reason = screens.counts(noticed)
+        return {
+            "answers": len(noticed),
+            "reasons": {
+                str(reason): {"answers": int(answers), "set_aside": int(out)}
+                for reason, answers, out in by_reason.itertuples(index=False, name=None)
+            },
+            "models": screens.by_model(noticed).to_dict(orient="records"),
+        }
+
+    def judges(self, name: str) -> pd.DataFrame:
+        """Return how each judge judged, as `judge.by_judge`."""
+        added_up = judge.verdicts(self.store.judgements(self.store.project(name).name))
+        return judge.by_judge(added_up, self.store.pairs(name))
+
+    def spend(self, name: str) -> pd.DataFrame:
+        """Return what a project has cost, as `Ledger.spend`."""
+        return self.ledger.spend(self.store.project(name).name)
+
+    def priced(self, endpoint: Endpoint) -> Endpoint:
+        """Return the endpoint with the known price of its model, where it came without one."""
+        known = self.price_of(endpoint.model, endpoint.base_url)
+        if known is None or endpoint.price_in is not None or endpoint.price_out is not None:
+            return endpoint
+        return dataclasses.replace(endpoint, price_in=known.price_in, price_out=known.price_out)
+
+    def price_of(self, model: str, base_url: str) -> Price | None:
+        """Return what a model costs at an address: as saved in this workspace, else as in the shipped list, else None."""
+        return self.ledger.price(model, base_url) or prices.find(model, host_of(base_url))
+
+
+def _report(report: generate.GenerationReport | judge.JudgeReport) -> Answer:
+    """A report as the terminal prints it, with what 1,000 answers took."""
+    share = 1000 / report.stored if report.stored else None
+    per_1000 = {
+        "cost_usd": None if share is None or report.cost_usd is None else share * report.cost_usd,
+        "seconds": None if share is None else share * report.seconds,
+    }
+    return dataclasses.asdict(report) | {"per_1000": per_1000}
+
+
+def _reporting(job: jobs.JobRecorder, progress: Progress | None) -> Progress:
+    """Pass a run's progress on to its job, and to the terminal where one looks."""
+
+    def report(tally: Tally) -> None:
+        job.progress(done=tally.done, total=tally.total, failed=tally.failed, cost_usd=tally.cost_usd)
+        if progress:
+            progress(tally)
+
+    return report
+
+
+def _arguments(
+    kind: str,
+    name: str,
+    endpoint: Endpoint,
+    limit: int | None,
+    among: Sequence[str] = (),
+    style: str = "",
+    judged_by: Endpoint | None = None,
+) -> list[str]:
+    """Return the command a person would type for this work; it names the key's variable, never the key."""
+    options = {
+        "--model": endpoint.model,
+        "--base-url": endpoint.base_url,
+        "--api-key-env": endpoint.api_key_env or None,
+        "--concurrency": endpoint.concurrency,
+        "--budget": endpoint.budget_usd,
+        "--price-in": endpoint.price_in,
+        "--price-out": endpoint.price_out,
+        "--temperature": endpoint.temperature,
+        "--max-tokens": endpoint.max_tokens,
+        "--limit": limit,
+        "--style": style or None,
+    }
+    if judged_by:
+        options |= {
+            "--judge-model": judged_by.model,
+            "--judge-base-url": judged_by.base_url,
+            "--judge-api-key-env": judged_by.api_key_env or None,
+            "--judge-price-in": judged_by.price_in,
+            "--judge-price-out": judged_by.price_out,
+        }
+    given = [f"{option}={value}" for option, value in options.items() if value is not None]
+    given += [f"--among={model}" for model in among]
+    return [kind, *given, "--", name]

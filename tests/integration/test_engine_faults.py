@@ -1,0 +1,345 @@
+"""A run against servers that misbehave: one bad item costs one item, a bad minute costs a minute, a bad key nothing."""
+
+import itertools
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from pipeline import annotate, generate, judge
+from pipeline.adapters import schema
+from pipeline.adapters.distilabel_engine import Conversation, DistilabelGenerator, DistilabelJudge
+from pipeline.adapters.store import Store, open_store
+from pipeline.errors import EndpointError
+from pipeline.lane import Patience
+from pipeline.records import Endpoint, Project
+from pipeline.runner import run
+from tests.fakes.model_server import RATED, ModelServer, Reply, failing
+from tests.terminal import studio
+from tests.unit.test_generate import project_of
+
+PATIENCE = Patience(attempts=3, first_wait_s=0.05, outage_s=20)
+
+
+@pytest.fixture
+def server() -> Iterator[ModelServer]:
+    with ModelServer() as running:
+        yield running
+
+
+def generated(
+    store: Store,
+    project: Project,
+    server: ModelServer,
+    *,
+    concurrency: int = 8,
+    patience: Patience = PATIENCE,
+    timeout_s: float = 5,
+    **terms: float,
+) -> generate.GenerationReport:
+    endpoint = Endpoint(model="tiny", base_url=server.base_url, concurrency=concurrency, **terms)  # type: ignore[arg-type]
+    conversation = Conversation(model="tiny", base_url=server.base_url, timeout_s=timeout_s)
+    return generate.generate(
+        store,
+        DistilabelGenerator(conversation),
+        project,
+        endpoint,
+        system_prompt="Antwoord.",
+        make_pairs=annotate.make_pairs,
+        patience=patience,
+    )
+
+
+def project_with(store: Store, count: int) -> Project:
+    return project_of(store, *(f"vraag {n}" for n in range(count)))
+
+
+BAD = {
+    "empty": Reply(text=""),
+    "malformed": Reply(body="<html>busy</html>"),
+    "content_filter": Reply(text="Half", finish_reason="content_filter"),
+    "too_long": failing(400, "This model's maximum context length is 4096 tokens"),
+    "bad_request": failing(422, "bad field"),
+    "server_error": failing(500),
+    "connection": Reply(breaks=True),
+    "timeout": Reply(delay_s=2),
+}
+
+
+def test_each_bad_item_costs_one_item_and_is_mended_by_the_next_run(store: Store, server: ModelServer) -> None:
+    project = project_with(store, 60)
+    for place, (reason, reply) in enumerate(BAD.items()):
+        tries = PATIENCE.attempts if reason in ("server_error", "connection", "timeout") else 1
+        server.replies[f"vraag {20 + 3 * place}"] = [reply] * tries
+    first = generated(store, project, server, timeout_s=0.5)
+    assert (first.stored, first.failed) == (52, dict.fromkeys(BAD, 1))
+    assert set(store.failures("nl")["error"]) == set(BAD)
+    second = generated(store, project, server)
+    assert (second.stored, second.already_stored, second.failed) == (8, 52, {})
+
+
+def test_what_passes_is_tried_again_and_each_attempt_is_counted(store: Store, server: ModelServer) -> None:
+    project = project_with(store, 3)
+    passing = (failing(429), failing(500), failing(502), failing(503), Reply(breaks=True), Reply(is_cut=True))
+    for reply in passing:
+        server.replies["vraag 1"] = [reply]
+        one = project_of(store, "vraag 1", name=f"p{reply.status}{reply.breaks}{reply.is_cut}")
+        server.replies["vraag 1"] = [reply]
+        # Asked anew for each fault: another system prompt is another request.
+        report = generate.generate(
+            store,
+            DistilabelGenerator(Conversation(model="tiny", base_url=server.base_url, timeout_s=0.5)),
+            one,
+            Endpoint(model="tiny", base_url=server.base_url),
+            system_prompt=one.name,
+            make_pairs=annotate.make_pairs,
+            patience=PATIENCE,
+        )
+        assert (report.stored, report.failed) == (1, {})
+    assert len(server.asked) == 2 * len(passing)
+    assert project.name == "nl"
+
+
+def test_a_server_that_takes_few_at_once_is_given_few_and_nothing_is_lost(store: Store, server: ModelServer) -> None:
+    project = project_with(store, 120)
+    server.delay_s = 0.03
+    refused = 0
+
+    def answer(prompt: str) -> Reply:
+        nonlocal refused
+        if server.under_way > 6:
+            refused += 1
+            return failing(429, headers={"Retry-After": "0.1"})
+        return Reply(text=f"Answer to: {prompt}")
+
+    server.answer = answer
+    report = generated(store, project, server, concurrency=32)
+    assert (report.stored, report.failed) == (120, {})
+    # Thirty-two at once were refused again and again; found out, it is far fewer than one refusal for each answer.
+    assert 0 < refused < 120
+
+
+def test_the_wait_a_server_asks_for_holds_for_all_requests(store: Store, server: ModelServer) -> None:
+    project = project_with(store, 30)
+    server.replies["vraag 5"] = [failing(429, headers={"Retry-After": "1"})]
+    times: list[float] = []
+
+    def answer(prompt: str) -> Reply:
+        times.append(time.monotonic())
+        return Reply(text=f"Answer to: {prompt}")
+
+    server.answer = answer
+    server.delay_s = 0.02
+    assert generated(store, project, server, concurrency=4).stored == 30
+    longest = max(later - earlier for earlier, later in itertools.pairwise(times))
+    assert longest > 0.8
+
+
+def test_a_wait_longer_than_anyone_would_sit_through_ends_the_run(store: Store, server: ModelServer) -> None:
+    project = project_with(store, 30)
+    server.replies["vraag 9"] = [failing(429, "daily limit", headers={"Retry-After": "7200"})]
+    with pytest.raises(EndpointError, match="asks to wait 120 minutes: daily limit"):
+        generated(store, project, server)
+    assert 8 <= len(store.pairs("nl")) < 30
+
+
+def test_an_endpoint_that_goes_away_is_waited_for_and_nothing_is_lost_or_asked_twice(store: Store) -> None:
+    project = project_with(store, 80)
+    result: list[generate.GenerationReport] = []
+    with ModelServer(delay_s=0.05) as first:
+        thread = threading.Thread(target=lambda: result.append(generated(store, project, first)))
+        thread.start()
+        while len(first.answered) < 20:
+            time.sleep(0.01)
+    # Down for much longer than three attempts of one item would last.
+    time.sleep(3)
+    with ModelServer(port=first.port, delay_s=0.05) as second:
+        thread.join(30)
+    assert (result[0].stored, result[0].failed) == (80, {})
+    # Nothing stored was asked again: at most what was under way when the server went.
+    assert sum(first.answered.values()) + sum(second.answered.values()) <= 80 + 8
+
+
+def test_an_overloaded_endpoint_is_waited_for(store: Store, server: ModelServer) -> None:
+    project = project_with(store, 60)
+    server.delay_s = 0.02
+    down_until = time.monotonic() + 60
+
+    def answer(prompt: str) -> Reply:
+        nonlocal down_until
+        if len(server.answered) >= 20:
+            down_until = min(down_until, time.monotonic() + 1.5)
+        if len(server.answered) >= 20 and time.monotonic() < down_until:
+            return failing(503, "overloaded")
+        return Reply(text=f"Answer to: {prompt}")
+
+    server.answer = answer
+    report = generated(store, project, server)
+    assert (report.stored, report.failed) == (60, {})
+    # In a second and a half of pauses there were only some probes.
+    assert len(server.asked) < 60 + 8 + 16
+
+
+def test_an_endpoint_that_stays_away_ends_the_run(store: Store) -> None:
+    project = project_with(store, 60)
+    errors: list[EndpointError] = []
+
+    def work(server: ModelServer) -> None:
+        with pytest.raises(EndpointError, match="has not answered for") as caught:
+            generated(store, project, server, patience=Patience(attempts=3, first_wait_s=0.05, outage_s=1))
+        errors.append(caught.value)
+
+    with ModelServer(delay_s=0.05) as server:
+        thread = threading.Thread(target=work, args=(server,))
+        thread.start()
+        while len(server.answered) < 20:
+            time.sleep(0.01)
+    thread.join(30)
+    assert "start again when the server works" in errors[0].hint
+    assert 12 <= len(store.pairs("nl")) < 60
+
+
+@pytest.mark.parametrize(
+    ("reply", "message"),
+    [
+        (failing(401, "Incorrect API key"), "refuses the key"),
+        (failing(402), "no credit left"),
+        (failing(429, code="insufficient_quota"), "no credit left"),
+        (failing(404, "gone"), "does not know the model"),
+    ],
+)
+def test_what_nothing_mends_stops_at_once_in_the_middle_of_a_run(
+    store: Store, server: ModelServer, reply: Reply, message: str
+) -> None:
+    project = project_with(store, 100)
+    server.delay_s = 0.01
+    server.answer = lambda prompt: Reply(text="Ja.") if len(server.answered) < 30 else reply
+    with pytest.raises(EndpointError, match=message):
+        generated(store, project, server)
+    # What was answered is kept, and beyond the eight under way nothing more was asked.
+    assert len(store.pairs("nl")) == sum(server.answered.values())
+    assert len(server.asked) <= 30 + 2 * 8
+
+
+def test_a_model_that_begins_to_answer_nothing_is_not_paid_to_go_on(store: Store, server: ModelServer) -> None:
+    project = project_with(store, 200)
+    server.delay_s = 0.01
+    server.answer = lambda prompt: Reply(text="Ja." if len(server.answered) < 30 else "")
+    with pytest.raises(EndpointError, match="10 requests in a row failed; the last one: empty"):
+        generated(store, project, server)
+    assert len(server.asked) < 30 + 10 + 5 * 8
+
+
+def test_an_answer_is_judged_in_both_orders_while_others_are_still_written(store: Store, server: ModelServer) -> None:
+    project = project_with(store, 40)
+    server.delay_s = 0.03
+    server.answer = lambda shown: Reply(text=RATED.format(4, 2) if "<text 1>" in shown else "Ja.")
+    endpoint = Endpoint(model="tiny", base_url=server.base_url, concurrency=6)
+
+    def conversation() -> Conversation:
+        return Conversation(model="tiny", base_url=server.base_url)
+
+    lanes = [
+        generate.generation_lane(
+            store,
+            DistilabelGenerator(conversation()),
+            project,
+            endpoint,
+            store.prompt_ids_without("nl", "tiny"),
+            system_prompt="Antwoord.",
+            make_pairs=annotate.make_pairs,
+        ),
+        judge.judging_lane(store, DistilabelJudge(conversation()), project, endpoint),
+    ]
+    written, judged = run(store, lanes)
+    assert (written.stored, judged.stored, judged.total) == (40, 80, 80)
+    assert len(store.judgements("nl")) == 80
+    # One limit for one address, and no barrier: the first verdict is asked for long before the last answer is.
+    assert server.most_under_way <= 6
+    kinds = ["<text 1>" in asked.prompt for asked in server.asked]
+    assert kinds.index(True) < 30 < len(kinds) - kinds[::-1].index(False)
+
+
+def test_one_command_writes_screens_and_judges_and_is_resumed_without_asking_again(
+    store: Store, server: ModelServer, workspace: Path
+) -> None:
+    project_with(store, 20)
+    long = "Het antwoord op deze vraag is ja, want dat weet iedereen in dit land al heel lang. "
+    server.models = ("tiny", "judge")
+    server.answer = lambda shown: Reply(text=RATED.format(4, 2) if "<text 1>" in shown else long)
+    terms = ("generate", "nl", "--model", "tiny", "--base-url", server.base_url, "--judge-model", "judge")
+    done = studio(workspace, *terms)
+    assert done.code == 0, done.messages
+    assert (done.answer["stored"], done.answer["judged"]["stored"]) == (20, 40)
+    verdicts = store.judgements("nl")
+    assert len(verdicts) == 40
+    assert len(store.frame(sa.select(schema.screens.c.response_id))) == 20
+    again = studio(workspace, *terms)
+    assert (again.answer["stored"], again.answer["already_stored"]) == (0, 20)
+    assert len(server.asked) == 60
+
+
+def test_two_runs_at_once_share_the_work_instead_of_doubling_it(store: Store, server: ModelServer, workspace: Path) -> None:
+    one, two = project_of(store, *map(str, range(150)), name="one"), project_of(store, *map(str, range(150)), name="two")
+    server.delay_s = 0.02
+    reports: dict[str, generate.GenerationReport] = {}
+
+    def work(project: Project) -> None:
+        opened = open_store(f"sqlite:///{workspace / 'studio.db'}")
+        reports[project.name] = generated(opened, project, server)
+        opened.close()
+
+    threads = [threading.Thread(target=work, args=(project,)) for project in (one, two)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert len(server.asked) == 150
+    assert len(store.pairs("one")) == len(store.pairs("two")) == 150
+    assert reports["one"].stored + reports["two"].stored == 150
+    assert min(reports["one"].stored, reports["two"].stored) > 0
+    assert store.claim_owners() == []
+
+
+def test_what_a_dead_run_had_claimed_is_asked_for_and_what_a_living_one_claims_is_waited_for(
+    store: Store, server: ModelServer
+) -> None:
+    project = project_with(store, 3)
+    generator = DistilabelGenerator(Conversation(model="tiny", base_url=server.base_url))
+    keys = [generator.request_key("Antwoord.", f"vraag {n}") for n in range(3)]
+    # No process has this number; a run on another machine cannot be looked at, so its lease is waited for.
+    store.claim_requests(keys[:1], owner=f"{socket.gethostname()}|4194305|1.00|dead", lease_s=60)
+    store.claim_requests(keys[1:2], owner="elsewhere|1|1.00|alive", lease_s=2)
+    begun = time.monotonic()
+    assert generated(store, project, server).stored == 3
+    assert 1.5 < time.monotonic() - begun < 10
+
+
+def test_an_answer_the_database_refuses_costs_none_of_those_that_came_with_it(store: Store, server: ModelServer) -> None:
+    project = project_with(store, 40)
+    # As Postgres refuses a text with a zero in it.
+    refuse = "create trigger refuse before insert on responses when new.text = 'Kapot.' begin select raise(abort, 'refused'); end"
+    with store.writing() as connection:
+        connection.execute(sa.text(refuse))
+    server.replies["vraag 7"] = [Reply(text="Kapot.")]
+    report = generated(store, project, server, concurrency=40)
+    assert (report.stored, report.failed) == (39, {"malformed": 1})
+    assert len(store.pairs("nl")) == 39
+
+
+def test_a_failed_answer_that_cost_money_is_counted(store: Store, server: ModelServer) -> None:
+    project = project_with(store, 2)
+    body = {
+        "choices": [{"message": {"content": ""}, "finish_reason": "length"}],
+        "usage": {"prompt_tokens": 9, "completion_tokens": 1},
+    }
+    server.replies["vraag 1"] = [Reply(body=json.dumps(body))]
+    report = generated(store, project, server, price_in=100_000.0, price_out=100_000.0)
+    # 10 + 5 tokens for the good one and 9 + 1 for the empty one, at 0.1 dollars each.
+    assert report.cost_usd == pytest.approx(2.5)
+    assert report.failed == {"empty": 1}
