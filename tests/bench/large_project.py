@@ -22,7 +22,7 @@ from pipeline.records import Project
 
 ROOT = Path(__file__).resolve().parents[2]
 NAME, N_PAIRS, VOTES_EACH, N_PEOPLE = "Large", int(os.environ.get("STUDIO_BENCH_PAIRS", "200000")), 5, 200
-GOAL_P95_S, RUNS = 1.0, 12
+GOAL_P95_S, RUNS = 1.0, 8
 TABS = ("In numbers", "Contested pairs", "People", "Parts of the data", "More votes", "Judges")
 
 
