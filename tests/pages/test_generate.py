@@ -172,7 +172,7 @@ def test_after_a_trial_its_answers_are_counted_and_what_is_left_of_it_is_resumed
     wait_for(lambda: studio.store.jobs("nl")[0].state is JobState.DONE)
     assert len(server.asked) == 1
     app.run()
-    assert "tiny answered 1 prompts." in shown(app)
+    assert "tiny has answered 1 prompts." in shown(app)
     assert not [button for button in app.button if button.label == "Resume"]
 
 
