@@ -236,7 +236,8 @@ print(n_votes)
 
 
 def test_two_processes_share_one_database_without_voting_too_often(store: Store):
-    fill(store, pairs=15, wanted=3)
+    # Each process has four annotators, so that neither can give all five votes however fast it is.
+    fill(store, pairs=15, wanted=5)
     processes = [
         subprocess.Popen(
             [sys.executable, "-c", VOTING, store.url, name], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -256,7 +257,7 @@ def test_two_processes_share_one_database_without_voting_too_often(store: Store)
     votes = store.votes("p", history=True)
     assert len(votes) == sum(accepted)
     assert not votes.duplicated(["pair_id", "annotator"]).any()
-    assert counted(store) == [3] * 15
+    assert counted(store) == [5] * 15
     assert min(accepted) > 0
 
 
