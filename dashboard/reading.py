@@ -6,6 +6,7 @@ import streamlit as st
 from dashboard import widgets
 
 LAZY_FROM_ROWS = 5_000
+MOST_TO_CHOOSE_FROM = 1_000
 
 
 def show_rows(table: pd.DataFrame) -> None:
@@ -31,13 +32,16 @@ def open_preference(table: pd.DataFrame, preferences: pd.DataFrame, *, key: str)
 
 def _show_chosen(table: pd.DataFrame, rows: pd.DataFrame, sides: dict[str, str], key: str) -> None:
     st.caption(f"{len(table):,} {'pair' if len(table) == 1 else 'pairs'}. Choose a row to read it in full.")
+    if len(table) > MOST_TO_CHOOSE_FROM:
+        # Streamlit 1.67 refuses a table that is both sent piece by piece and chosen from.
+        st.caption(f"The first {MOST_TO_CHOOSE_FROM:,} can be chosen here.")
+        table = table.head(MOST_TO_CHOOSE_FROM)
     chosen = st.dataframe(
         table,
         hide_index=True,
         on_select="rerun",
         selection_mode="single-row",
         key=f"table-{key}",
-        lazy=len(table) >= LAZY_FROM_ROWS,
     )
     places = chosen["selection"]["rows"]
     # The table may have become shorter since the row was chosen.
