@@ -22,7 +22,7 @@ from pipeline.adapters.screen_store import ScreenStore
 from pipeline.adapters.store import Store
 from pipeline.errors import EndpointError, SettingsError
 from pipeline.generate import Notice
-from pipeline.lane import Lane, Tally
+from pipeline.lane import Lane, Report, Tally
 from pipeline.languages import language_named
 from pipeline.ports import Judge
 from pipeline.prices import Price
@@ -91,7 +91,7 @@ class Answering:
             job.message = report.ended_early
         self.ledger.save_price(endpoint)
         self.store.note(name, "generate", model=endpoint.model, stored=report.stored, failed=dict(report.failed))
-        judged = [_report(judge.report(lane.tally)) for lane in judges]
+        judged = [_report(lane.tally.report()) for lane in judges]
         return _report(report) | ({"judged": judged[0]} if judged else {}) | {"interrupted": job.was_interrupted}
 
     def _judging_beside(self, project: Project, endpoint: Endpoint) -> Lane:
@@ -322,7 +322,7 @@ class Answering:
         return self.ledger.price(model, base_url) or prices.find(model, host_of(base_url))
 
 
-def _report(report: generate.GenerationReport | judge.JudgeReport) -> Answer:
+def _report(report: Report) -> Answer:
     """A report as the terminal prints it, with what 1,000 answers took."""
     share = 1000 / report.stored if report.stored else None
     per_1000 = {

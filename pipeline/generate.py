@@ -5,8 +5,8 @@ with the pair it makes. Never asks again for an answer that is stored. Knows no 
 """
 
 import json
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import pandas as pd
 
 from pipeline.errors import SourceError
 from pipeline.estimates import TOKENS_AROUND, rough_tokens
-from pipeline.lane import Lane, Patience, Purpose, Question, Tally
+from pipeline.lane import Lane, Patience, Purpose, Question, Report, Tally
 from pipeline.ports import Generator, Made, ResponseStore
 from pipeline.records import (
     HUMAN,
@@ -38,24 +38,6 @@ Row = dict[Hashable, Any]
 
 PAGE = 200
 """So many prompts are in memory at a time, whatever the size of the project."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GenerationReport:
-    """What a run brought. `already_stored` answers were there before or came from the same request elsewhere.
-
-    `failed` counts prompts by reason; `cost_usd` is None where no price is known; `ended_early` says why prompts
-    were left, empty when none was.
-    """
-
-    stored: int
-    already_stored: int
-    failed: Mapping[str, int]
-    tokens_in: int
-    tokens_out: int
-    cost_usd: float | None
-    seconds: float
-    ended_early: str = ""
 
 
 MakePairs = Callable[[Iterable[Prompt], Iterable[Response]], tuple[list[Pair], list[Exclusion]]]
@@ -81,7 +63,7 @@ def generate(
     patience: Patience | None = None,
     on_progress: Callable[[Tally], None] = lambda _: None,
     should_stop: Callable[[], bool] = lambda: False,
-) -> GenerationReport:
+) -> Report:
     """Ask the model for each answer it has not given yet, and store each with its pair as it arrives.
 
     With `among`, each prompt is drawn for one of these models with the project's seed, and this one is asked for its own.
@@ -108,7 +90,7 @@ def generate(
         on_progress=on_progress,
     )
     run(store, [lane, *beside], patience=patience, should_stop=should_stop)
-    return report(lane.tally, before=before)
+    return lane.tally.report(before=before)
 
 
 def generation_lane(
@@ -220,20 +202,6 @@ def _make(make_pairs: MakePairs, notice: Notice | None, prompt: Prompt, people: 
         screens=(notice(response, [one.text for one in people], request.finish_reason),) if notice else (),
         prompt=prompt.text,
         texts={one.id: one.text for one in (*people, response)},
-    )
-
-
-def report(tally: Tally, *, before: int = 0) -> GenerationReport:
-    """Return what a run brought; `before` answers were there when it began."""
-    return GenerationReport(
-        stored=tally.stored,
-        already_stored=before + tally.already_stored,
-        failed=dict(tally.failed),
-        tokens_in=tally.tokens_in,
-        tokens_out=tally.tokens_out,
-        cost_usd=tally.cost_usd,
-        seconds=tally.seconds,
-        ended_early=tally.ended_early,
     )
 
 

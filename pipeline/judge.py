@@ -4,7 +4,7 @@ Each pair is shown to the judge in both orders, one Judgement row each; a judge 
 says a tie. Asks item by item and never again for a verdict that is stored.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -12,7 +12,7 @@ import pandas as pd
 
 from pipeline.estimates import rough_tokens
 from pipeline.families import are_related
-from pipeline.lane import Lane, Patience, Purpose, Question, Tally
+from pipeline.lane import Lane, Patience, Purpose, Question, Report, Tally
 from pipeline.ports import FailureReason, Judge, JudgementStore, Made, Verdict
 from pipeline.records import HUMAN, Choice, Endpoint, Judgement, Project, Request
 from pipeline.runner import run
@@ -27,20 +27,6 @@ INSTRUCTION_TOKENS = 1000
 
 PAGE = 200
 """So many pairs are in memory at a time, whatever the size of the project."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JudgeReport:
-    """What a run brought: verdicts, one per pair and order. `failed` counts them by reason."""
-
-    stored: int
-    already_stored: int
-    failed: Mapping[str, int]
-    tokens_in: int
-    tokens_out: int
-    cost_usd: float | None
-    seconds: float
-    ended_early: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +51,7 @@ def judge(
     patience: Patience | None = None,
     on_progress: Callable[[Tally], None] = lambda _: None,
     should_stop: Callable[[], bool] = lambda: False,
-) -> JudgeReport:
+) -> Report:
     """Ask the judge for each verdict it has not given yet; `limit` counts pairs.
 
     Raises:
@@ -81,7 +67,7 @@ def judge(
     total = sum(2 - int(seats_given.get(pair_id, 0)) for pair_id in left)
     lane = judging_lane(store, model, project, endpoint, left, known=known, total=total, on_progress=on_progress)
     run(store, [lane], patience=patience, should_stop=should_stop)
-    return report(lane.tally, before=len(known))
+    return lane.tally.report(before=len(known))
 
 
 def judging_lane(
@@ -165,20 +151,6 @@ def _make(model: Judge, seating: _Seating, request: Request) -> Made:
         detail = "The verdict holds neither two ratings from 1 to 5 nor one clear choice."
         return Made(request=replace(request, error=str(FailureReason.UNREADABLE), detail=detail))
     return Made(request=request, judgements=(_judgement(seating, model.name, verdict),))
-
-
-def report(tally: Tally, *, before: int = 0) -> JudgeReport:
-    """Return what a run brought; `before` verdicts were there when it began."""
-    return JudgeReport(
-        stored=tally.stored,
-        already_stored=before + tally.already_stored,
-        failed=dict(tally.failed),
-        tokens_in=tally.tokens_in,
-        tokens_out=tally.tokens_out,
-        cost_usd=tally.cost_usd,
-        seconds=tally.seconds,
-        ended_early=tally.ended_early,
-    )
 
 
 def _seatings(

@@ -68,6 +68,37 @@ class Tally:
         """Questions that this run has dealt with."""
         return self.stored + self.already_stored + self.failed.total()
 
+    def report(self, *, before: int = 0) -> "Report":
+        """Return what the run brought; `before` answers were there when it began."""
+        return Report(
+            stored=self.stored,
+            already_stored=before + self.already_stored,
+            failed=dict(self.failed),
+            tokens_in=self.tokens_in,
+            tokens_out=self.tokens_out,
+            cost_usd=self.cost_usd,
+            seconds=self.seconds,
+            ended_early=self.ended_early,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What a run brought: answers, or a judge's verdicts, one per pair and order.
+
+    `already_stored` were there before or came from the same request elsewhere; `failed` counts questions by reason;
+    `cost_usd` is None where no price is known; `ended_early` says why questions were left, empty when none was.
+    """
+
+    stored: int
+    already_stored: int
+    failed: Mapping[str, int]
+    tokens_in: int
+    tokens_out: int
+    cost_usd: float | None
+    seconds: float
+    ended_early: str = ""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:

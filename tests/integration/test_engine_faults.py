@@ -16,7 +16,7 @@ from pipeline.adapters import schema
 from pipeline.adapters.distilabel_engine import Conversation, DistilabelGenerator, DistilabelJudge
 from pipeline.adapters.store import Store, open_store
 from pipeline.errors import EndpointError
-from pipeline.lane import Patience
+from pipeline.lane import Patience, Report
 from pipeline.records import Endpoint, Project
 from pipeline.runner import run
 from tests.fakes.model_server import RATED, ModelServer, Reply, failing
@@ -41,7 +41,7 @@ def generated(
     patience: Patience = PATIENCE,
     timeout_s: float = 5,
     **terms: float,
-) -> generate.GenerationReport:
+) -> Report:
     endpoint = Endpoint(model="tiny", base_url=server.base_url, concurrency=concurrency, **terms)  # type: ignore[arg-type]
     conversation = Conversation(model="tiny", base_url=server.base_url, timeout_s=timeout_s)
     return generate.generate(
@@ -150,7 +150,7 @@ def test_a_wait_longer_than_anyone_would_sit_through_ends_the_run(store: Store, 
 
 def test_an_endpoint_that_goes_away_is_waited_for_and_nothing_is_lost_or_asked_twice(store: Store) -> None:
     project = project_with(store, 80)
-    result: list[generate.GenerationReport] = []
+    result: list[Report] = []
     with ModelServer(delay_s=0.05) as first:
         thread = threading.Thread(target=lambda: result.append(generated(store, project, first)))
         thread.start()
@@ -287,7 +287,7 @@ def test_one_command_writes_screens_and_judges_and_is_resumed_without_asking_aga
 def test_two_runs_at_once_share_the_work_instead_of_doubling_it(store: Store, server: ModelServer, workspace: Path) -> None:
     one, two = project_of(store, *map(str, range(150)), name="one"), project_of(store, *map(str, range(150)), name="two")
     server.delay_s = 0.02
-    reports: dict[str, generate.GenerationReport] = {}
+    reports: dict[str, Report] = {}
 
     def work(project: Project) -> None:
         opened = open_store(f"sqlite:///{workspace / 'studio.db'}")

@@ -13,7 +13,7 @@ from pipeline import annotate, generate, judge
 from pipeline.adapters.distilabel_engine import Conversation, DistilabelGenerator, DistilabelJudge
 from pipeline.adapters.store import Store
 from pipeline.errors import EndpointError, GenerationError, SourceError
-from pipeline.lane import Patience, Tally
+from pipeline.lane import Patience, Report, Tally
 from pipeline.records import HUMAN, Endpoint, Project, Prompt, Response, prompt_id, response_id
 from pipeline.settings import Settings
 from pipeline.terms import check_terms
@@ -59,7 +59,7 @@ def run(
     limit: int | None = None,
     on_progress: Callable[[Tally], None] = lambda _: None,
     should_stop: Callable[[], bool] = lambda: False,
-) -> generate.GenerationReport:
+) -> Report:
     return generate.generate(
         store,
         DistilabelGenerator(conversation(endpoint)),

@@ -9,6 +9,7 @@ from pipeline import judge
 from pipeline.adapters.choosing_judge import ChoosingJudge
 from pipeline.adapters.distilabel_engine import Conversation, DistilabelJudge
 from pipeline.adapters.store import Store
+from pipeline.lane import Report
 from pipeline.records import HUMAN, Endpoint, Project, Prompt, Response, make_pair, response_id
 from tests.fakes.model_server import RATED, ModelServer, Reply
 
@@ -32,7 +33,7 @@ def project(store: Store) -> Project:
     return made
 
 
-def run(store: Store, project: Project, server: ModelServer, style: str) -> judge.JudgeReport:
+def run(store: Store, project: Project, server: ModelServer, style: str) -> Report:
     conversation = Conversation(model="arbiter", base_url=server.base_url)
     model = ChoosingJudge(conversation) if style == judge.CHOICE else DistilabelJudge(conversation)
     return judge.judge(store, model, project, Endpoint(model="arbiter", base_url=server.base_url))
