@@ -197,3 +197,50 @@ def language_rows(figures: pd.DataFrame) -> go.Figure:
         title=None, categoryorder="array", categoryarray=[literal(name) for name in figures["language"]], autorange="reversed"
     )
     return figure
+
+
+def reliability(table: pd.DataFrame) -> go.Figure:
+    """Plot how often outcomes of a confidence were right. `table`: as `calibration.reliability`, shares in [0, 1]."""
+    ideal = go.Scatter(x=[0, 1], y=[0, 1], mode="lines", line={"color": theme.OLIVE, "dash": "dash"}, hoverinfo="skip")
+    seen = go.Scatter(
+        x=table["confidence"],
+        y=table["right"],
+        mode="markers",
+        marker={"size": 11, "color": theme.BLUE},
+        error_y={
+            "type": "data",
+            "symmetric": False,
+            "array": table["high"] - table["right"],
+            "arrayminus": table["right"] - table["low"],
+            "color": theme.BLUE,
+        },
+        customdata=table["n"],
+        hovertemplate="said %{x:.0%}, was %{y:.0%} of %{customdata:,} pairs<extra></extra>",
+    )
+    figure = _figure(ideal, seen, height=320)
+    figure.update_xaxes(title="confidence", range=[-0.02, 1.02], tickformat=".0%")
+    figure.update_yaxes(title="share that was right", range=[-0.02, 1.02], tickformat=".0%")
+    return figure
+
+
+def segments(table: pd.DataFrame) -> go.Figure:
+    """Plot raw agreement of each segment with its interval. `table`: columns `segment, percent, low, high, pairs`."""
+    points = go.Scatter(
+        x=table["percent"],
+        y=[literal(name) for name in table["segment"]],
+        mode="markers",
+        marker={"size": 11, "color": theme.BLUE},
+        error_x={
+            "type": "data",
+            "symmetric": False,
+            "array": (table["high"] - table["percent"]).fillna(0),
+            "arrayminus": (table["percent"] - table["low"]).fillna(0),
+            "color": theme.BLUE,
+        },
+        customdata=table["pairs"],
+        hovertemplate="%{y}: %{x:.0%} of %{customdata:,} pairs<extra></extra>",
+    )
+    figure = _figure(points, height=_ROW * max(len(table), 2) + 60)
+    figure.update_xaxes(title="same choice", range=[-0.02, 1.02], tickformat=".0%")
+    figure.update_yaxes(autorange="reversed", title=None, type="category")
+    return figure

@@ -1,53 +1,59 @@
 """Reading: tables of any length, and of pairs, of which one can be opened and read in full, exactly as it is written."""
 
+from collections.abc import Callable
+
 import pandas as pd
 import streamlit as st
 
 from dashboard import widgets
 
-LAZY_FROM_ROWS = 5_000
-MOST_TO_CHOOSE_FROM = 1_000
+MOST_ROWS = 1_000
+"""A table whose rows can be chosen is sent to the browser whole (Streamlit 1.67 cannot send it bit by bit)."""
+InWords = Callable[[pd.DataFrame], pd.DataFrame]
 
 
 def show_rows(table: pd.DataFrame) -> None:
     """Show every row of a table; a long one is sent to the browser piece by piece."""
-    st.dataframe(table, hide_index=True, lazy=len(table) >= LAZY_FROM_ROWS)
+    st.dataframe(table, hide_index=True, lazy=len(table) >= widgets.LAZY_FROM_ROWS)
 
 
-def open_pair(table: pd.DataFrame, pairs: pd.DataFrame, *, key: str) -> None:
-    """Show a table of pairs; a row that is chosen shows its prompt and both responses below.
+def open_pair(rows: pd.DataFrame, words: InWords, pairs: pd.DataFrame, *, key: str, name: str) -> None:
+    """Show a table of pairs, as `choose_pair`; a row that is chosen shows its prompt and both responses below.
+
+    `pairs`: columns `pair_id, prompt, first, second`.
+    """
+    _show(choose_pair(rows, words, key=key, name=name), pairs, {"first": "First response", "second": "Second response"})
+
+
+def open_preference(preferences: pd.DataFrame, words: InWords, *, key: str, name: str) -> None:
+    """Show a table of preferences; a row that is chosen shows prompt, chosen and rejected below."""
+    _show(choose_pair(preferences, words, key=key, name=name), preferences, {"chosen": "Chosen", "rejected": "Rejected"})
+
+
+def choose_pair(rows: pd.DataFrame, words: InWords, *, key: str, name: str) -> str | None:
+    """Show a table of pairs with its download; return the id of the pair whose row is chosen, None before a choice.
 
     Args:
-        table: What the reader sees; its index holds pair ids.
-        pairs: Columns `pair_id, prompt, first, second`.
+        rows: One row per pair, most pressing first.
+        words: Turns rows into what the reader sees; its index holds pair ids.
         key: Names this table on its page.
+        name: Names the downloaded file.
     """
-    _show_chosen(table, pairs, {"first": "First response", "second": "Second response"}, key)
-
-
-def open_preference(table: pd.DataFrame, preferences: pd.DataFrame, *, key: str) -> None:
-    """Show a table of preferences; a row that is chosen shows prompt, chosen and rejected below."""
-    _show_chosen(table, preferences, {"chosen": "Chosen", "rejected": "Rejected"}, key)
-
-
-def _show_chosen(table: pd.DataFrame, rows: pd.DataFrame, sides: dict[str, str], key: str) -> None:
-    st.caption(f"{len(table):,} {'pair' if len(table) == 1 else 'pairs'}. Choose a row to read it in full.")
-    if len(table) > MOST_TO_CHOOSE_FROM:
-        # Streamlit 1.67 refuses a table that is both sent piece by piece and chosen from.
-        st.caption(f"The first {MOST_TO_CHOOSE_FROM:,} can be chosen here.")
-        table = table.head(MOST_TO_CHOOSE_FROM)
-    chosen = st.dataframe(
-        table,
-        hide_index=True,
-        on_select="rerun",
-        selection_mode="single-row",
-        key=f"table-{key}",
-    )
+    shown = words(rows.head(MOST_ROWS))
+    here = f"{len(rows):,} {'pair' if len(rows) == 1 else 'pairs'}"
+    first = f", the first {MOST_ROWS:,} of them here, all in the download" if len(rows) > MOST_ROWS else ""
+    st.caption(f"{here}{first}. Choose a row to read it in full.")
+    chosen = st.dataframe(shown, hide_index=True, on_select="rerun", selection_mode="single-row", key=f"table-{key}")
+    widgets.download(lambda: words(rows), key=key, name=name)
     places = chosen["selection"]["rows"]
     # The table may have become shorter since the row was chosen.
-    if not places or places[0] >= len(table):
+    return str(shown.index[places[0]]) if places and places[0] < len(shown) else None
+
+
+def _show(pair_id: str | None, rows: pd.DataFrame, sides: dict[str, str]) -> None:
+    if pair_id is None:
         return
-    row = rows[rows["pair_id"] == table.index[places[0]]].iloc[0]
+    row = rows[rows["pair_id"] == pair_id].iloc[0]
     widgets.text_card("Prompt", str(row["prompt"]))
     for column, (name, title) in zip(st.columns(2), sides.items(), strict=True):
         with column:

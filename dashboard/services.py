@@ -12,12 +12,20 @@ import streamlit as st
 from dashboard.downloads import Download
 from pipeline import wiring
 from pipeline.adapters import endpoints
-from pipeline.agreement import AgreementReport, measure
+from pipeline.agreement import AgreementReport, measure, offered_choices
+from pipeline.annotators import examine, pseudonyms
+from pipeline.consensus import Advice, advise
 from pipeline.curate import Curation, Rules
+from pipeline.decisions import Reviewed
 from pipeline.export import Contents
-from pipeline.records import Project
+from pipeline.judge_check import JudgeCheck
+from pipeline.more_votes import Outlook, expect
+from pipeline.near_duplicates import count_repeated
+from pipeline.records import Project, Role
+from pipeline.segments import by_language, by_segment
 from pipeline.selection import Selection, SelectionRules, select_prompts
 from pipeline.settings import Settings
+from pipeline.shapes import Split
 from pipeline.source import HUB, SAMPLE, Source, file_stamp
 from pipeline.studio import ProjectStatus, Studio
 
@@ -96,6 +104,18 @@ def _contents(url: str, project: str, version: str) -> Contents:  # noqa: ARG001
     return studio().contents(project, ["all"])
 
 
+@st.cache_resource(show_spinner=False, max_entries=8)
+def _leakage(url: str, project: str, version: str) -> int | None:  # noqa: ARG001 - part of the cache's key
+    made = studio().contents(project, ["dpo"])
+    held_out = made.prompts(Split.TEST)
+    return count_repeated(held_out, of=made.prompts(Split.TRAIN)) if held_out else None
+
+
+def leakage(project: str) -> int | None:
+    """Return how many test prompts of the next release nearly repeat a training prompt; None without a test part."""
+    return _leakage(studio().store.url, project, studio().store.version(project))
+
+
 def agreement(project: str) -> AgreementReport:
     """Return how far the annotators of a project agree."""
     return _agreement(studio().store.url, project, studio().store.version(project))
@@ -114,6 +134,119 @@ def curation(project: str, rules: Rules) -> Curation:
 @st.cache_resource(show_spinner=False, max_entries=16)
 def _curation(url: str, project: str, version: str, rules: Rules) -> Curation:  # noqa: ARG001 - part of the cache's key
     return studio().curation(project, rules)
+
+
+def review_queue(project: str, order: str) -> pd.DataFrame:
+    """Return the pairs a reviewer should look at, as `adjudicate.queue`."""
+    return _review_queue(studio().store.url, project, studio().store.version(project), order)
+
+
+@st.cache_resource(show_spinner=False, max_entries=8)
+def _review_queue(url: str, project: str, version: str, order: str) -> pd.DataFrame:  # noqa: ARG001 - part of the cache's key
+    return studio().decisions.queue(project, order)
+
+
+def judge_checks(project: str, *, min_votes: int) -> list[JudgeCheck]:
+    """Return how each judge of the project compares with its people."""
+    return _judge_checks(studio().store.url, project, studio().store.version(project), min_votes)
+
+
+@st.cache_resource(show_spinner=False, max_entries=8)
+def _judge_checks(url: str, project: str, version: str, min_votes: int) -> list[JudgeCheck]:  # noqa: ARG001 - part of the cache's key
+    return studio().decisions.check_judges(project, min_votes=min_votes)
+
+
+def advice(project: str) -> Advice:
+    """Return which method of adding up fits the votes."""
+    return _advice(studio().store.url, project, studio().store.version(project))
+
+
+@st.cache_resource(show_spinner=False, max_entries=8)
+def _advice(url: str, project: str, version: str) -> Advice:  # noqa: ARG001 - part of the cache's key
+    return advise(votes(project))
+
+
+def flips(project: str, *, min_votes: int) -> pd.DataFrame:
+    """Return the pairs on which the methods differ, as `consensus.flips`."""
+    return _flips(studio().store.url, project, studio().store.version(project), min_votes)
+
+
+@st.cache_resource(show_spinner="Adding up the votes in every way…", max_entries=8)
+def _flips(url: str, project: str, version: str, min_votes: int) -> pd.DataFrame:  # noqa: ARG001 - part of the cache's key
+    return studio().decisions.flips(project, min_votes=min_votes)
+
+
+def reviewed(project: str, method: str, *, min_votes: int) -> Reviewed:
+    """Return how sure the outcomes of pairs were that a reviewer decided, and whether they were right."""
+    return _reviewed(studio().store.url, project, studio().store.version(project), method, min_votes)
+
+
+@st.cache_resource(show_spinner=False, max_entries=16)
+def _reviewed(url: str, project: str, version: str, method: str, min_votes: int) -> Reviewed:  # noqa: ARG001 - part of the cache's key
+    return studio().decisions.reviewed(project, method, min_votes=min_votes)
+
+
+def examined(project: str) -> pd.DataFrame:
+    """Return what each annotator's votes show, as `annotators.examine`."""
+    return _examined(studio().store.url, project, studio().store.version(project))
+
+
+@st.cache_resource(show_spinner="Looking at how each person votes…", max_entries=8)
+def _examined(url: str, project: str, version: str) -> pd.DataFrame:  # noqa: ARG001 - part of the cache's key
+    everything = studio().store.votes(project, history=True)
+    return examine(votes(project), pairs(project), history=everything[everything["role"] != Role.ADJUDICATOR])
+
+
+def segments(project: str) -> pd.DataFrame:
+    """Return agreement by kind of pair and by time, as `segments.by_segment`."""
+    return _segments(studio().store.url, project, studio().store.version(project))
+
+
+@st.cache_resource(show_spinner="Comparing the parts of the data…", max_entries=8)
+def _segments(url: str, project: str, version: str) -> pd.DataFrame:  # noqa: ARG001 - part of the cache's key
+    cast = votes(project)
+    return by_segment(cast, pairs(project), labels=offered_choices(cast))
+
+
+def languages_compared() -> pd.DataFrame:
+    """Return agreement by language over all projects but demonstrations, as `segments.by_language`."""
+    real = [project for project in projects() if not project.is_demonstration]
+    versions = tuple((project.name, studio().store.version(project.name)) for project in real)
+    return _languages_compared(studio().store.url, versions)
+
+
+@st.cache_resource(show_spinner="Comparing languages…", max_entries=2)
+def _languages_compared(url: str, versions: tuple[tuple[str, str], ...]) -> pd.DataFrame:  # noqa: ARG001 - part of the cache's key
+    votes_of: dict[str, list[pd.DataFrame]] = {}
+    for name, _ in versions:
+        votes_of.setdefault(studio().store.project(name).language, []).append(votes(name))
+    return by_language(votes_of)
+
+
+def outlook(project: str) -> Outlook:
+    """Return what more votes would change, as `more_votes.expect`."""
+    return _outlook(studio().store.url, project, studio().store.version(project))
+
+
+@st.cache_resource(show_spinner="Looking ahead…", max_entries=8)
+def _outlook(url: str, project: str, version: str) -> Outlook:  # noqa: ARG001 - part of the cache's key
+    cast = votes(project)
+    return expect(cast, labels=offered_choices(cast))
+
+
+def pseudonyms_of(project: str) -> dict[str, str]:
+    """Return a stand-in for each annotator's name."""
+    return _pseudonyms(studio().store.url, project, studio().store.version(project))
+
+
+@st.cache_resource(show_spinner=False, max_entries=8)
+def _pseudonyms(url: str, project: str, version: str) -> dict[str, str]:  # noqa: ARG001 - part of the cache's key
+    return pseudonyms(votes(project))
+
+
+def history(project: str, pair_id: str) -> pd.DataFrame:
+    """Return everything ever said on one pair, blind to names; read anew each time."""
+    return studio().decisions.history(project, pair_id)
 
 
 def source(spec: str) -> Source:

@@ -44,3 +44,13 @@ def forget_annotator() -> None:
 def invitation(address: str, project: str) -> str:
     """Return the link that opens the page at `address` for another person: with the project, without anybody's name."""
     return f"{address}?project={quote(project, safe='')}"
+
+
+def reviewer() -> str:
+    """Return the name under which this visitor decides pairs, empty before they gave one."""
+    return str(st.session_state.get("reviewer", ""))
+
+
+def choose_reviewer(name: str) -> None:
+    """Remember under which name this visitor decides pairs."""
+    st.session_state["reviewer"] = name

@@ -16,11 +16,14 @@ COEFFICIENTS: Mapping[str, str] = {
     "gwet_ac1": "Gwet's AC1",
     "with_others": "Same as most of the others",
     "cohen_mean": "Cohen's kappa, mean",
+    "brennan_prediger": "Brennan and Prediger's kappa",
     "fleiss": "Fleiss' kappa",
     "krippendorff_ordinal": "Krippendorff's alpha, ordinal",
     "gwet_ac2": "Gwet's AC2, ordinal",
 }
 MATRIX_SIZE = 30
+MIN_SHARED = 5
+"""The map of annotators leaves out two who have fewer pairs in common."""
 MAIN_COEFFICIENTS = ("percent", "krippendorff_nominal", "gwet_ac1")
 
 CHOICES: Mapping[str, str] = {
@@ -38,6 +41,20 @@ _STATUS_STAGES = {
     "completed_pairs": "pairs with all votes",
     "preferences": "preferences",
 }
+
+
+def spreadsheet(shown: pd.DataFrame) -> bytes:
+    """Return a table as CSV that spreadsheet programs open: UTF-8 with its mark.
+
+    A text that such a program would run as a formula gets an apostrophe in front; the export holds texts unchanged.
+    """
+    words = shown.select_dtypes(include=["object", "string"]).columns
+    safe = shown.assign(**{name: shown[name].map(_not_a_formula) for name in words})
+    return safe.to_csv(index=False).encode("utf-8-sig")
+
+
+def _not_a_formula(value: object) -> object:
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
 
 
 def money(usd: float) -> str:
@@ -140,8 +157,14 @@ def annotator_pairs(together: pd.DataFrame) -> pd.DataFrame:
             "pairs in common": together["n"],
             "same choice (%)": (100 * together["percent"]).round(1),
             "Cohen's kappa": together["cohen"].round(3),
+            "Scott's pi": together["scott"].round(3),
         }
     )
+
+
+def renamed(together: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
+    """Return the annotator pairs of an AgreementReport under other names."""
+    return together.assign(**{end: together[end].map(lambda name: names.get(name, name)) for end in ("a", "b")})
 
 
 def annotator_matrix(together: pd.DataFrame, *, at_most: int = MATRIX_SIZE) -> pd.DataFrame:
@@ -156,30 +179,23 @@ def annotator_matrix(together: pd.DataFrame, *, at_most: int = MATRIX_SIZE) -> p
     return both.pivot(index="a", columns="b", values="percent").reindex(index=names, columns=names)
 
 
-def contested(divided: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
-    """Return the frame of `agreement.contested` in words, with the prompt; `pair_id` stays as the index."""
-    with_prompt = divided.merge(pairs[["pair_id", "prompt"]], on="pair_id", how="left")
-    return pd.DataFrame(
-        {
-            "prompt": with_prompt["prompt"],
-            "votes": with_prompt["n_votes"],
-            "two votes alike (%)": (100 * with_prompt["agreement_share"]).round(0),
-        }
-        | {CHOICES[choice]: with_prompt[choice] for choice in ("first", "second", "tie", "both_bad")}
-    ).set_index(with_prompt["pair_id"].to_numpy())
+METHODS: Mapping[str, str] = {
+    "majority": "majority",
+    "weighted": "weighted majority",
+    "dawid-skene": "Dawid-Skene",
+    "judge-assisted": "Dawid-Skene with judge",
+    "adjudicator": "a reviewer",
+    "judge": "a judge alone",
+}
 
 
 def flips(differing: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
     """Return the frame of `consensus.flips` in words, with the prompt; `pair_id` stays as the index."""
     with_prompt = differing.merge(pairs[["pair_id", "prompt"]], on="pair_id", how="left")
-    return pd.DataFrame(
-        {
-            "prompt": with_prompt["prompt"],
-            "votes": with_prompt["n_votes"],
-            "majority says": with_prompt["majority"].map(CHOICES),
-            "Dawid-Skene says": with_prompt["dawid_skene"].map(CHOICES),
-        }
-    ).set_index(with_prompt["pair_id"].to_numpy())
+    said = {f"{METHODS[name]} says": with_prompt[name].map(CHOICES) for name in METHODS if name in with_prompt}
+    return pd.DataFrame({"prompt": with_prompt["prompt"], "votes": with_prompt["n_votes"]} | said).set_index(
+        with_prompt["pair_id"].to_numpy()
+    )
 
 
 def outcomes(curation: Curation) -> pd.DataFrame:
@@ -207,9 +223,14 @@ def chosen_sources(curation: Curation) -> pd.DataFrame:
     return pd.DataFrame({"written by": counted.index, "chosen": counted.to_numpy(), "of all (%)": share.round(1).to_numpy()})
 
 
-def excluded(curation: Curation, reason: str) -> pd.DataFrame:
-    """Return the pairs left out under one reason in words; `pair_id` stays as the index."""
-    rows = curation.excluded[curation.excluded["reason"] == reason]
+def decided_by(curation: Curation) -> pd.DataFrame:
+    """Return how the preferences were decided, most often first, in words."""
+    counted = curation.preferences["method"].value_counts()
+    return pd.DataFrame({"decided by": [METHODS[name] for name in counted.index], "preferences": counted.to_numpy()})
+
+
+def excluded(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return pairs left out in words; `pair_id` stays as the index. `rows`: of `Curation.excluded`."""
     return pd.DataFrame(
         {"prompt": rows["prompt"].to_numpy(), "detail": rows["detail"].to_numpy()}, index=rows["pair_id"].to_numpy()
     )

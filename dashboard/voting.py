@@ -16,7 +16,7 @@ from dashboard import services, state, widgets
 from pipeline import annotate
 from pipeline.annotate import Answer, Card
 from pipeline.errors import PipelineError, StaleCardError
-from pipeline.records import DocumentKind, Project
+from pipeline.records import DocumentKind, Project, Role
 
 BUTTONS = (
     (Answer.LEFT, "Answer A is better", "1"),
@@ -287,7 +287,7 @@ def _vote(card: Card, answer: Answer) -> None:
         desk.note = f"Your answer was not stored. {error.message} {error.hint}"
     else:
         desk.card = None
-        if card.previous is None:
+        if card.previous is None and card.role is Role.ANNOTATOR:
             desk.done, desk.left = desk.done + 1, max(0, desk.left - 1)
 
 

@@ -4,12 +4,13 @@ Text from outside is shown by `text_card` alone: escaped, in its own direction, 
 """
 
 import html
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from dashboard import services, state
+from dashboard import services, state, tables
 from pipeline import demonstration
 from pipeline.errors import PipelineError
 from pipeline.records import Project
@@ -25,6 +26,9 @@ PAGES = {
     "export": "../pages/export.py",
 }
 """Page noun -> script, as `st.Page` and `st.switch_page` name it (relative to Home.py)."""
+
+LAZY_FROM_ROWS = 5_000
+"""From so many rows on, a table is sent to the browser bit by bit."""
 
 STYLE = """<style>
 [data-testid="stMainBlockContainer"] {padding-top: 4.5rem; padding-bottom: 3rem;}
@@ -102,6 +106,25 @@ def text_card(title: str, text: str) -> None:
 def chart(figure: go.Figure, *, key: str) -> None:
     """Show a chart without plotly's tool bar; its numbers stand beside it."""
     st.plotly_chart(figure, key=key, config={"displayModeBar": False})
+
+
+def table(shown: pd.DataFrame, *, key: str, name: str) -> None:
+    """Show a table with a button that downloads it as a spreadsheet named after `name`."""
+    st.dataframe(shown, hide_index=True, lazy=len(shown) >= LAZY_FROM_ROWS, key=f"{key}-table")
+    download(lambda: shown, key=key, name=name)
+
+
+def download(make: Callable[[], pd.DataFrame], *, key: str, name: str) -> None:
+    """A button that downloads a table; table and file are made when it is pressed."""
+    st.download_button(
+        "Download this table",
+        data=lambda: tables.spreadsheet(make()),
+        file_name=f"{name}.csv",
+        mime="text/csv",
+        key=f"{key}-download",
+        type="tertiary",
+        on_click="ignore",
+    )
 
 
 def demonstration_note(project: Project) -> None:

@@ -13,10 +13,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline.coefficients import COEFFICIENTS, Floats, Integers, count_labels, distinct_patterns, values_of
+from pipeline.coefficients import COEFFICIENTS, count_labels
 from pipeline.cohen import MIN_SHARED_ITEMS, Comparison, compare_annotators
-from pipeline.errors import VoteError
+from pipeline.intervals import Z_95
 from pipeline.records import Choice
+from pipeline.resampling import Coded, Coefficient, Resampled, encode, estimate, part_of, sure, undefined
 
 ALL_CHOICES = (Choice.FIRST, Choice.TIE, Choice.SECOND, Choice.BOTH_BAD)
 ORDINAL_CHOICES = (Choice.FIRST, Choice.TIE, Choice.SECOND)
@@ -28,27 +29,7 @@ RELIABLE_ALPHA = 0.667
 
 _ORDINAL = ("krippendorff_ordinal", "gwet_ac2")
 _AS_LISTED = (Choice.FIRST, Choice.SECOND, Choice.TIE, Choice.BOTH_BAD)
-_SHARES = ("percent", "with_others")
-_WHY_UNDEFINED = {"with_others": "No vote can be compared with others that agree among themselves."}
-_95_PERCENT = 1.96
-_CELLS_AT_ONCE = 4_000_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Coefficient:
-    """One number and how sure it is. `value` is None where it is undefined, and `why` says so in words.
-
-    `low` to `high` is a 95 % interval for other pairs voted on by the same people; `wide_low` to `wide_high` is
-    one for other pairs and other people (None with fewer than three annotators). `n` counts the pairs compared.
-    """
-
-    value: float | None
-    low: float | None
-    high: float | None
-    n: int
-    why: str = ""
-    wide_low: float | None = None
-    wide_high: float | None = None
+RATINGS = (1, 2, 3, 4, 5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +37,7 @@ class AgreementReport:
     """What the votes of a project say about agreement.
 
     `votes` are opinions, `skipped` the skips beside them; `pairs` have a vote, `pairs_compared` two or more.
-    `annotator_pairs` has columns `a, b, n, percent, cohen`, most shared pairs first; `cohen` is NaN if undefined.
+    `annotator_pairs` has columns `a, b, n, percent, cohen, scott`, most shared pairs first; the kappas are NaN if undefined.
     """
 
     votes: int
@@ -79,18 +60,6 @@ class AgreementReport:
             "coefficients": {name: asdict(coefficient) for name, coefficient in self.coefficients.items()},
             "annotator_pairs": together.to_dict("records"),
         }
-
-
-class _Coded(NamedTuple):
-    """Votes as numbers: three arrays of the same length, and how many of each there are."""
-
-    items: Integers
-    annotators: Integers
-    labels: Integers
-    n_items: int
-    n_annotators: int
-    n_labels: int
-    item_ids: pd.Index
 
 
 def offered_choices(votes: pd.DataFrame) -> tuple[Choice, ...]:
@@ -121,11 +90,13 @@ def measure(
         VoteError: An annotator voted twice on the same pair, or chose what was not offered.
     """
     allowed = tuple(labels or offered_choices(votes))
-    opinions = votes[votes["choice"] != Choice.SKIP]
-    coded = _encode(opinions, allowed)
-    nominal, ordinal = _Resampled(coded, seed, resamples), _Resampled(_on_scale(coded, allowed), seed, resamples)
-    found = {name: _coefficient(name, ordinal if name in _ORDINAL else nominal) for name in COEFFICIENTS}
+    opinions = _opinions(votes)
+    coded = encode(opinions, allowed)
+    # The largest step first, and the rest only then: on ten million votes this saves half a gigabyte.
     together = compare_annotators(coded.items, coded.annotators, coded.labels, n_labels=len(allowed))
+    nominal = Resampled(coded, seed, resamples)
+    ordinal = Resampled(_on_scale(coded, allowed), seed, resamples)
+    found = {name: estimate(name, ordinal if name in _ORDINAL else nominal) for name in COEFFICIENTS}
     shares = np.bincount(coded.labels, minlength=len(allowed)) / max(len(opinions), 1)
     return AgreementReport(
         votes=len(opinions),
@@ -136,156 +107,84 @@ def measure(
         labels=tuple(str(choice) for choice in allowed),
         label_shares={str(choice): float(share) for choice, share in zip(allowed, shares, strict=True)},
         coefficients={"percent": found.pop("percent"), "cohen_mean": _mean_cohen(together), **found},
-        annotator_pairs=_frame(together, np.sort(opinions["annotator"].unique())),
+        annotator_pairs=_frame(together, _people(opinions)),
     )
 
 
-def _encode(opinions: pd.DataFrame, allowed: Sequence[Choice]) -> _Coded:
-    items, item_ids = pd.factorize(opinions["pair_id"])
-    annotators, people = pd.factorize(opinions["annotator"], sort=True)
-    labels = pd.Index([str(choice) for choice in allowed]).get_indexer(pd.Index(opinions["choice"])).astype(np.int64)
-    if (labels < 0).any():
-        unknown = sorted(set(opinions["choice"][labels < 0]))
-        raise VoteError(
-            f"Some votes say {', '.join(unknown)}, which was not offered.",
-            hint=f"The choices are {', '.join(allowed)}; correct the votes or name every choice that was offered.",
-        )
-    repeated = pd.Series(items * max(len(people), 1) + annotators).duplicated().to_numpy()
-    if repeated.any():
-        raise VoteError(
-            f"{int(repeated.sum())} repeated votes, first on pair {item_ids[items[repeated][0]]}.",
-            hint="Keep the latest vote of each annotator on a pair before you measure agreement.",
-        )
-    return _Coded(items, annotators, labels, len(item_ids), len(people), len(allowed), pd.Index(item_ids))
+def _opinions(votes: pd.DataFrame) -> pd.DataFrame:
+    """The votes that are not skips, with the columns that coefficients read."""
+    needed, skips = votes[["pair_id", "annotator", "choice"]], (votes["choice"] == Choice.SKIP).to_numpy(dtype=bool)
+    return needed[~skips] if skips.any() else needed
 
 
-def _on_scale(coded: _Coded, allowed: Sequence[Choice]) -> _Coded:
-    """The votes that lie on the scale first - tie - second, with labels coded in that order."""
+def _on_scale(coded: Coded, allowed: Sequence[Choice]) -> Coded:
+    """Return the votes that lie on the scale first - tie - second, with labels coded in that order."""
     scale = [choice for choice in ORDINAL_CHOICES if choice in allowed]
     place = np.array([scale.index(choice) if choice in scale else -1 for choice in allowed])
-    kept = place[coded.labels] >= 0
-    items, used = pd.factorize(coded.items[kept])
-    labels = place[coded.labels[kept]]
-    ids = coded.item_ids[used]
-    return _Coded(items, coded.annotators[kept], labels, len(used), coded.n_annotators, max(len(scale), 2), ids)
+    on_it = part_of(coded, place[coded.labels] >= 0)
+    return on_it._replace(labels=place[on_it.labels], n_labels=max(len(scale), 2))
 
 
-class _Resampled:
-    """Distinct count rows of the votes; how often each occurs, as it is, resampled, and without each annotator."""
+def measure_ratings(
+    ratings: pd.DataFrame, *, scale: Sequence[int] = RATINGS, seed: int = 0, resamples: int = 1000
+) -> dict[str, Coefficient]:
+    """Measure agreement of ratings on an ordered scale, such as 1 to 5.
 
-    def __init__(self, coded: _Coded, seed: int, resamples: int) -> None:
-        self.coded, self.resamples = coded, resamples
-        counts = count_labels(coded.items, coded.labels, n_items=coded.n_items, n_labels=coded.n_labels)
-        self.rows, self.row_of, self.times = distinct_patterns(counts)
-        self.seed = seed
-        self.n = int((counts.sum(axis=1) >= 2).sum())
+    Args:
+        ratings: Columns `item_id, annotator, rating`; one row per annotator and item; rows without a rating do not count.
+        scale: Every rating that could be given, lowest first.
+        seed: Draws the resamples.
+        resamples: How many bootstrap resamples of the items the intervals rest on.
 
-    def value(self, name: str) -> tuple[float, float]:
-        """The coefficient, and the disagreement expected by chance."""
-        values, expected = values_of(name, self.rows, self.times)
-        return float(values[0]), float(expected[0])
+    Returns:
+        Name -> Coefficient; `krippendorff_ordinal` and `gwet_ac2` know that 4 is nearer to 5 than 1 is.
 
-    def resampled(self, name: str) -> Floats:
-        """The coefficient on each resample of the pairs."""
-        shares, total = self.times / self.times.sum(), int(self.times.sum())
-        draw = np.random.default_rng(self.seed)
-        size = max(1, _CELLS_AT_ONCE // len(self.rows))
-        blocks = (min(size, self.resamples - start) for start in range(0, self.resamples, size))
-        return np.concatenate([values_of(name, self.rows, draw.multinomial(total, shares, block))[0] for block in blocks])
-
-    def without_each(self, name: str) -> Floats:
-        """The coefficient with each annotator left out in turn."""
-        n_rows, k = self.rows.shape
-        # A vote that is left out turns its pair's row into one with that label counted once less.
-        lowered = np.maximum(self.rows[:, None, :] - np.eye(k, dtype=np.int64), 0).reshape(-1, k)
-        rows = np.concatenate([self.rows, lowered])
-        row_of, size = self.row_of[self.coded.items], max(1, _CELLS_AT_ONCE // len(rows))
-        found = []
-        for start in range(0, self.coded.n_annotators, size):
-            n = min(size, self.coded.n_annotators - start)
-            mine = (self.coded.annotators >= start) & (self.coded.annotators < start + n)
-            who, row, label = self.coded.annotators[mine] - start, row_of[mine], self.coded.labels[mine]
-            lost = np.bincount(who * n_rows + row, minlength=n * n_rows).reshape(n, -1)
-            gained = np.bincount((who * n_rows + row) * k + label, minlength=n * n_rows * k).reshape(n, -1)
-            found.append(values_of(name, rows, np.hstack([self.times - lost, gained]))[0])
-        return np.concatenate(found)
+    Raises:
+        VoteError: An annotator rated an item twice, or a rating is not on the scale.
+    """
+    given = ratings.dropna(subset=["rating"])
+    # 4 and 4.0 are one rating; 4.5 is none, and is refused by name.
+    words = given["rating"].map(lambda rating: str(int(rating)) if float(rating).is_integer() else str(rating))
+    coded = encode(given.assign(rating=words), [str(rating) for rating in scale], item="item_id", label="rating")
+    table = Resampled(coded, seed, resamples)
+    together = compare_annotators(coded.items, coded.annotators, coded.labels, n_labels=len(scale))
+    found = {name: estimate(name, table) for name in COEFFICIENTS}
+    return {"percent": found.pop("percent"), "cohen_mean": _mean_cohen(together), **found}
 
 
-def _coefficient(name: str, table: _Resampled) -> Coefficient:
-    """One coefficient of a table of counts, with both intervals."""
-    if table.n == 0:
-        return _undefined(0, "No pair has two votes that can be compared yet.")
-    value, expected = table.value(name)
-    if np.isnan(value):
-        return _undefined(table.n, _WHY_UNDEFINED.get(name, "Every vote is the same, so agreement cannot be told from chance."))
-    drawn = table.resampled(name)
-    drawn = drawn[~np.isnan(drawn)]
-    low, high = np.percentile(drawn, [2.5, 97.5]) if len(drawn) else (value, value)
-    lowest = 0.0 if name in _SHARES else -1.0
-    return _sure(value, (low, high), float(drawn.std()), table.without_each(name), expected, table.n, lowest)
+def compare(votes: pd.DataFrame, *, labels: Sequence[Choice] | None = None) -> pd.DataFrame:
+    """Return every two annotators with pairs in common, as `AgreementReport.annotator_pairs`.
+
+    `votes` and `labels` as in `measure`.
+    """
+    opinions, allowed = _opinions(votes), tuple(labels or offered_choices(votes))
+    coded = encode(opinions, allowed)
+    together = compare_annotators(coded.items, coded.annotators, coded.labels, n_labels=len(allowed))
+    return _frame(together, _people(opinions))
+
+
+def _people(opinions: pd.DataFrame) -> NDArray[np.object_]:
+    """The names of the annotators, in the order of their codes."""
+    return np.sort(np.asarray(opinions["annotator"].unique(), dtype=object))
 
 
 def _mean_cohen(together: Comparison) -> Coefficient:
     """The mean of Cohen's kappa; its narrow interval is value +- 1.96 standard deviations over the pairs."""
     mean = together.mean
     if np.isnan(mean.value):
-        return _undefined(
+        return undefined(
             mean.n, f"No two annotators have {MIN_SHARED_ITEMS} pairs in common on which they used more than one choice."
         )
-    reach = _95_PERCENT * mean.sampling
+    reach = Z_95 * mean.sampling
     narrow = (max(-1.0, mean.value - reach), min(1.0, mean.value + reach))
-    return _sure(mean.value, narrow, mean.sampling, mean.without_each, mean.expected, mean.n, -1.0)
+    return sure(mean.value, narrow, mean.sampling, mean.without_each, mean.expected, mean.n, -1.0)
 
 
 def _frame(together: Comparison, names: NDArray[np.object_]) -> pd.DataFrame:
-    columns = {"a": names[together.a], "b": names[together.b], "n": together.n}
-    frame = pd.DataFrame(columns | {"percent": together.percent, "cohen": together.cohen})
-    return frame.sort_values(["n", "a", "b"], ascending=[False, True, True], ignore_index=True)
-
-
-def _undefined(n: int, why: str) -> Coefficient:
-    return Coefficient(value=None, low=None, high=None, n=n, why=why)
-
-
-def _sure(
-    value: float,
-    narrow: tuple[float, float],
-    sampling: float,
-    without_each: Floats,
-    expected: float,
-    n: int,
-    lowest: float,
-) -> Coefficient:
-    """A defined coefficient with its intervals; the wide one holds the narrow one."""
-    low, high = (float(bound) for bound in narrow)
-    if sampling < 1e-12 or n < 2:
-        low, high = _bounds_without_spread(value, expected, n, lowest)
-    few = "Only one pair has two votes, so the true figure could be anything." if n < 2 else ""
-    people = _jackknife_deviation(without_each)
-    if people is None:
-        return Coefficient(value=value, low=low, high=high, n=n, why=few)
-    reach = _95_PERCENT * float(np.hypot(sampling, people))
-    wide = (max(lowest, min(low, value - reach)), min(1.0, max(high, value + reach)))
-    return Coefficient(value=value, low=low, high=high, n=n, why=few, wide_low=wide[0], wide_high=wide[1])
-
-
-def _bounds_without_spread(value: float, expected: float, n: int, lowest: float) -> tuple[float, float]:
-    """Bounds where every resample gives the same number.
-
-    When all n pairs look alike, up to 1 - 0.025^(1/n) of all pairs may still differ (exact binomial bound).
-    """
-    if n < 2:
-        return lowest, 1.0
-    reach = (1 - 0.025 ** (1 / n)) / expected
-    return max(lowest, value - reach), min(1.0, value + reach)
-
-
-def _jackknife_deviation(without_each: Floats) -> float | None:
-    """How far the coefficient moves with the people; None when that cannot be told."""
-    a = len(without_each)
-    if a < 3 or np.isnan(without_each).any():
-        return None
-    return float(np.sqrt((a - 1) / a * ((without_each - without_each.mean()) ** 2).sum()))
+    # The codes are in the order of the names, so a stable sort by the number of pairs keeps people in order.
+    order = np.argsort(-together.n, kind="stable")
+    columns = {"a": names[together.a[order]], "b": names[together.b[order]], "n": together.n[order]}
+    return pd.DataFrame(columns | {name: getattr(together, name)[order] for name in ("percent", "cohen", "scott")})
 
 
 def contested(votes: pd.DataFrame) -> pd.DataFrame:
@@ -295,7 +194,7 @@ def contested(votes: pd.DataFrame) -> pd.DataFrame:
         Columns `pair_id, n_votes, agreement_share` (share of two votes on the pair that are the same, in [0, 1)),
         then `first, second, tie, both_bad`: how many votes say so.
     """
-    coded = _encode(votes[votes["choice"] != Choice.SKIP], _AS_LISTED)
+    coded = encode(votes[votes["choice"] != Choice.SKIP], _AS_LISTED)
     counts = count_labels(coded.items, coded.labels, n_items=coded.n_items, n_labels=coded.n_labels)
     n = counts.sum(axis=1)
     same = (counts * (counts - 1)).sum(axis=1) / np.maximum(n * (n - 1), 1)

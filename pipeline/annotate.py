@@ -22,6 +22,7 @@ from pipeline.records import (
     Pair,
     Prompt,
     Response,
+    Role,
     Vote,
     make_pair,
     prompt_id,
@@ -30,6 +31,8 @@ from pipeline.records import (
 
 MAX_NAME_CHARS = 60
 _JOINERS = "\u200c\u200d"
+REPEAT_AFTER, REPEAT_ONE_IN = 30, 40
+"""From so many answers on, one card in so many is a pair the annotator has answered before."""
 STUDY_CHOICES = ("a", "b", "tie", "both_bad", "skip")
 STUDY_TEXTS = ("prompt", "response_a", "response_b")
 STUDY_NAMES = ("source_a", "source_b", "annotator")
@@ -62,7 +65,8 @@ class Card:
     """One pair as one annotator sees it.
 
     `guidelines` is the text of `guidelines_version`: a vote is cast under what the annotator was shown.
-    `previous` is the annotator's vote on the pair that a new one would supersede, None at first.
+    `previous` is the annotator's vote on the pair that a new one would supersede, None at first. In the role of a
+    repeat, the annotator has answered the pair long ago and is not told so; the new vote supersedes nothing.
     """
 
     project: str
@@ -76,6 +80,7 @@ class Card:
     guidelines_version: str = ""
     guidelines: str = ""
     previous: Vote | None = None
+    role: Role = Role.ANNOTATOR
 
     @property
     def version(self) -> int:
@@ -85,7 +90,7 @@ class Card:
     @property
     def id(self) -> str:
         """A name no other card of this annotator has, an undone one of the same pair included."""
-        return f"{self.pair.id}-{self.version}"
+        return f"{self.pair.id}-{self.role if self.role is Role.REPEAT else self.version}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +112,12 @@ def order(order_key: str, pair: Pair, annotator: str) -> tuple[str, str]:
     # Drawn from the annotator and the pair, so a reload shows the same side first; keyed, so nobody can foretell it.
     drawn = hmac.new(order_key.encode(), f"{annotator}\n{pair.id}".encode(), hashlib.sha256).digest()
     return (pair.second_id, pair.first_id) if drawn[0] & 1 else (pair.first_id, pair.second_id)
+
+
+def is_repeat_due(order_key: str, annotator: str, answers: int) -> bool:
+    """Return whether the next card of an annotator with so many answers is a repeat; a reload changes nothing."""
+    drawn = hmac.new(order_key.encode(), f"{annotator}\nrepeat {answers}".encode(), hashlib.sha256).digest()
+    return answers >= REPEAT_AFTER and int.from_bytes(drawn[:4]) % REPEAT_ONE_IN == 0
 
 
 def to_choice(answer: Answer, card: Card) -> Choice:

@@ -14,12 +14,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pipeline import wiring
+from pipeline import insights, wiring
 from pipeline.curate import Rules
 from pipeline.errors import PipelineError
 from pipeline.judge import STYLES
 from pipeline.lane import Tally
-from pipeline.records import Endpoint
+from pipeline.records import Endpoint, Method
 from pipeline.screens import Reason
 from pipeline.settings import Settings
 from pipeline.studio import Studio
@@ -225,7 +225,7 @@ def status(studio: Studio, options: argparse.Namespace) -> Answer:
 
 def agreement(studio: Studio, options: argparse.Namespace) -> Answer:
     """How far the annotators agree, each number with its interval and n."""
-    return studio.agreement(options.project)
+    return studio.agreement(options.project) | insights.look_closer(studio.store, options.project)
 
 
 def curate(studio: Studio, options: argparse.Namespace) -> Answer:
@@ -235,6 +235,11 @@ def curate(studio: Studio, options: argparse.Namespace) -> Answer:
     return studio.save_rules(
         options.project, replace(saved, **{name: value for name, value in asked.items() if value is not None})
     )
+
+
+def rename_annotator(studio: Studio, options: argparse.Namespace) -> Answer:
+    """Show the votes of one name under another, for someone who voted under two; no vote is changed."""
+    return studio.decisions.rename_annotator(options.project, options.old, options.new)
 
 
 def export(studio: Studio, options: argparse.Namespace) -> Answer:
@@ -304,8 +309,11 @@ def parser() -> argparse.ArgumentParser:
     add("status", status, project=False).add_argument("project", nargs="?", metavar="PROJECT")
     add("agreement", agreement)
     one = add("curate", curate)
-    one.add_argument("--method", choices=("majority", "dawid-skene"), default=None)
+    one.add_argument("--method", choices=tuple(map(str, Method)), default=None)
     one.add_argument("--min-votes", type=_positive, default=None)
+    one = add("rename-annotator", rename_annotator)
+    one.add_argument("old", metavar="OLD", help="the name the votes were cast under")
+    one.add_argument("new", metavar="NEW", help="the name to show them under; it may have votes of its own")
     one = add("export", export)
     one.add_argument("--format", choices=("dpo", "orpo", "kto", "reward", "sft", "votes", "all"), action="append", required=True)
     one.add_argument("--out", type=Path, required=True, metavar="DIR", help="a new folder for the release")

@@ -5,7 +5,8 @@ gave that label. Every coefficient is 1 - observed / expected disagreement, and 
 for many resamples at once: `times` says how often each row occurs in each resample. Few rows are distinct, so a
 bootstrap over a million votes is a multinomial over a few dozen rows.
 
-Sources: Fleiss (1971); Krippendorff (2011), "Computing Krippendorff's Alpha-Reliability"; Gwet (2008, 2014).
+Sources: Fleiss (1971); Krippendorff (2011), "Computing Krippendorff's Alpha-Reliability"; Gwet (2008, 2014);
+Brennan and Prediger (1981).
 Never reads votes, files or the network. The formulas are written out in docs/agreement.md.
 """
 
@@ -69,6 +70,12 @@ def fleiss(counts: Floats, times: Floats) -> Disagreement:
     """Fleiss' kappa, in Gwet's form for items with differing numbers of labels."""
     shares = _label_shares(counts, times)
     return _item_disagreement(counts, times, np.eye(counts.shape[1])), 1 - (shares**2).sum(axis=1)
+
+
+def brennan_prediger(counts: Floats, times: Floats) -> Disagreement:
+    """Brennan and Prediger's kappa: by chance, each allowed label is as likely as any other."""
+    observed = _item_disagreement(counts, times, np.eye(counts.shape[1]))
+    return observed, np.full(len(observed), 1 - 1 / counts.shape[1])
 
 
 def _gwet(counts: Floats, times: Floats, weights: Floats) -> Disagreement:
@@ -139,6 +146,7 @@ def with_others(counts: Floats, times: Floats) -> Disagreement:
 COEFFICIENTS: Mapping[str, Callable[[Floats, Floats], Disagreement]] = {
     "percent": percent,
     "with_others": with_others,
+    "brennan_prediger": brennan_prediger,
     "fleiss": fleiss,
     "krippendorff_nominal": krippendorff_nominal,
     "krippendorff_ordinal": krippendorff_ordinal,

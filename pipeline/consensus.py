@@ -1,74 +1,170 @@
 """Consensus: what do the votes on a pair add up to?
 
-Comes in: the frame of votes that count. Goes out: one outcome per pair, with how far the votes support it and how
-sure it is. A majority leaves a split undecided and says so. Dawid and Skene (1979) weighs annotators by how they
-vote: better with about a hundred votes each and mixed quality, worse with ten. A skip is not an opinion.
+Comes in: the frame of votes that count, and for one method a judge's verdicts. Goes out: one outcome per pair, with how
+far the votes support it and how sure it is. A skip is not an opinion. Formulas and measurements: docs/consensus.md.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from pipeline.coefficients import count_labels
+from pipeline.dawid_skene import Floats, Integers, dawid_skene
 from pipeline.errors import SettingsError, VoteError
-from pipeline.records import Choice
+from pipeline.records import Choice, Method
 
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
-
-MAJORITY = "majority"
-DAWID_SKENE = "dawid-skene"
-METHODS = (MAJORITY, DAWID_SKENE)
 NONE = "none"
 """The outcome of a pair on which the votes do not decide."""
 
 LABELS = (Choice.FIRST, Choice.SECOND, Choice.TIE, Choice.BOTH_BAD)
+COLUMNS = ("pair_id", "outcome", "n_votes", "support", "confidence", "method")
+ENOUGH_VOTES = 100
+"""From so many votes per annotator on, Dawid-Skene can tell careful from careless."""
+MUCH_LEANING = 0.10
+MIXED_CARE = 0.08
+"""Differences between annotators from which Dawid-Skene pays, measured in simulation: docs/consensus.md."""
+
 _OUTCOMES = np.array([*map(str, LABELS), NONE], dtype=object)
 _LEVEL = 1e-9
+_HELD_VOTES = 5.0
+_MOST_CAREFUL = 0.99
 
 
-def decide(votes: pd.DataFrame, *, method: str = MAJORITY, min_votes: int = 1) -> pd.DataFrame:
+class _Coded(NamedTuple):
+    """Opinions as numbers: three arrays of the same length; `counts` is item x label; `pair_ids` names the items."""
+
+    items: Integers
+    annotators: Integers
+    labels: Integers
+    counts: Integers
+    pair_ids: pd.Index
+    n_annotators: int
+
+
+def decide(
+    votes: pd.DataFrame, *, method: str = Method.MAJORITY, min_votes: int = 1, verdicts: pd.DataFrame | None = None
+) -> pd.DataFrame:
     """Return the consensus on each pair.
 
     Args:
         votes: Columns `pair_id, annotator, choice`; one row per annotator and pair.
-        method: `majority` or `dawid-skene`.
-        min_votes: A pair with fewer votes (skips do not count) has no consensus.
+        method: A Method. `majority`: the choice with most votes, if it stands alone. `weighted`: each vote weighs by
+            how often its annotator agrees with the others. `dawid-skene`: each annotator errs in a way of their own.
+            `judge-assisted`: the same, with each judge as one more annotator whose errors are learned from people.
+        min_votes: A pair with fewer votes (skips and verdicts do not count) has no consensus.
+        verdicts: Columns `pair_id, judge, choice`; used by `judge-assisted` alone, on pairs people have voted on.
 
     Returns:
-        One row per pair in `votes`, in order of its first vote. `pair_id`; `outcome`: first, second, tie, both_bad
+        One row per pair in `votes`, in order of its first vote, with COLUMNS. `outcome`: first, second, tie, both_bad
         or none; `n_votes`; `support`: share of the votes for the outcome, in [0, 1], for `none` the share of the
         most frequent choice, NaN without votes; `confidence`, NaN without votes. A majority's confidence is the
         chance that more than half of all possible annotators would choose so, were each share equally likely
-        before the votes; Dawid-Skene's is its posterior.
+        before the votes; that of the others is the chance their model gives the outcome.
 
     Raises:
         SettingsError: There is no such method.
         VoteError: A vote says something that is no Choice.
     """
-    if method not in METHODS:
-        raise SettingsError(f"There is no method named {method}.", hint=f"Choose one of {', '.join(METHODS)}.")
-    pairs, pair_ids = pd.factorize(votes["pair_id"])
-    labels = pd.Index([str(choice) for choice in LABELS]).get_indexer(pd.Index(votes["choice"])).astype(np.int64)
+    if method not in list(Method):
+        raise SettingsError(f"There is no method named {method}.", hint=f"Choose one of {', '.join(Method)}.")
+    coded = _encode(votes)
+    scores, confidence = _scores(coded, Method(method), verdicts)
+    return _outcomes(coded, scores, confidence, min_votes).assign(method=str(method))
+
+
+def _encode(votes: pd.DataFrame) -> _Coded:
+    items, pair_ids = pd.factorize(votes["pair_id"])
+    labels = _codes(votes["choice"])
     opinion = (votes["choice"] != Choice.SKIP).to_numpy(dtype=bool)
     if (labels[opinion] < 0).any():
         raise VoteError(
             f"A vote says {votes['choice'].to_numpy()[opinion & (labels < 0)][0]}, which is no choice.",
             hint=f"A vote says one of {', '.join(Choice)}; correct it and repeat the step.",
         )
-    items, labels = pairs[opinion], labels[opinion]
-    counts = np.bincount(items * len(LABELS) + labels, minlength=len(pair_ids) * len(LABELS)).reshape(-1, len(LABELS))
-    if method == MAJORITY:
-        scores, confidence = counts.astype(float), _majority_confidence(counts)
-    else:
-        annotators, people = pd.factorize(votes["annotator"].to_numpy()[opinion])
-        fitted = dawid_skene(items, annotators, labels, n_items=len(pair_ids), n_annotators=len(people), n_labels=len(LABELS))
-        scores, confidence = fitted.posterior, fitted.posterior.max(axis=1, initial=0)
-    return _outcomes(pair_ids, counts, scores, confidence, min_votes)
+    annotators, people = pd.factorize(votes["annotator"].to_numpy()[opinion])
+    items, labels = items[opinion], labels[opinion]
+    counts = count_labels(items, labels, n_items=len(pair_ids), n_labels=len(LABELS))
+    return _Coded(items, annotators, labels, counts, pd.Index(pair_ids), len(people))
 
 
-def _outcomes(pair_ids: pd.Index, counts: Integers, scores: Floats, confidence: Floats, min_votes: int) -> pd.DataFrame:
+def _codes(choices: pd.Series) -> Integers:
+    return pd.Index([str(choice) for choice in LABELS]).get_indexer(pd.Index(choices)).astype(np.int64)
+
+
+def _scores(coded: _Coded, method: Method, verdicts: pd.DataFrame | None) -> tuple[Floats, Floats]:
+    """How strongly each label (column) is supported on each pair (row), and how sure the strongest is."""
+    if method is Method.MAJORITY:
+        return coded.counts.astype(float), _majority_confidence(coded.counts)
+    if method is Method.WEIGHTED:
+        chances = _weighted(coded)
+        return chances, chances.max(axis=1, initial=0)
+    if method is Method.JUDGE_ASSISTED and verdicts is not None:
+        coded = _with_judges(coded, verdicts)
+    fitted = dawid_skene(
+        coded.items,
+        coded.annotators,
+        coded.labels,
+        n_items=len(coded.pair_ids),
+        n_annotators=coded.n_annotators,
+        n_labels=len(LABELS),
+    )
+    return fitted.posterior, fitted.posterior.max(axis=1, initial=0)
+
+
+def _with_judges(coded: _Coded, verdicts: pd.DataFrame) -> _Coded:
+    """Add each judge as one more annotator; only people's votes stay in `counts`."""
+    items = coded.pair_ids.get_indexer(pd.Index(verdicts["pair_id"])).astype(np.int64)
+    labels, (judges, names) = _codes(verdicts["choice"]), pd.factorize(verdicts["judge"])
+    # A pair nobody voted on stays undecided here; filling it in is a rule of its own, in `judge_check`.
+    known = (items >= 0) & (labels >= 0)
+    known[known] = coded.counts[items[known]].sum(axis=1) > 0
+    return coded._replace(
+        items=np.concatenate([coded.items, items[known]]),
+        annotators=np.concatenate([coded.annotators, coded.n_annotators + judges[known]]),
+        labels=np.concatenate([coded.labels, labels[known]]),
+        n_annotators=coded.n_annotators + len(names),
+    )
+
+
+def _weighted(coded: _Coded) -> Floats:
+    """The chance of each label, were each annotator right with their own chance and wrong in every way alike.
+
+    The best weights then are the log-odds of being right (Nitzan and Paroush 1982). Nobody's vote counts against
+    its own choice: weights end at 0.
+    """
+    right = np.minimum(_agreement_with_others(coded), _MOST_CAREFUL)
+    weights = np.maximum(np.log(right * (len(LABELS) - 1) / (1 - right)), 0.0)
+    if not weights.any():
+        weights = np.ones_like(weights)
+    cells = coded.items * len(LABELS) + coded.labels
+    size = len(coded.pair_ids) * len(LABELS)
+    scores = np.bincount(cells, weights[coded.annotators], minlength=size).reshape(-1, len(LABELS))
+    chances = np.exp(scores - scores.max(axis=1, keepdims=True, initial=0))
+    return np.asarray(chances / chances.sum(axis=1, keepdims=True))
+
+
+def _agreement_with_others(coded: _Coded) -> Floats:
+    """How often each annotator says what most of the others on the pair say, held near the mean while votes are few."""
+    agrees, compared = _compare_with_others(coded)
+    mean = agrees.sum() / max(compared.sum(), 1.0) if compared.any() else 0.5
+    return np.asarray((agrees + _HELD_VOTES * mean) / (compared + _HELD_VOTES))
+
+
+def _compare_with_others(coded: _Coded) -> tuple[Floats, Floats]:
+    """Of each annotator: votes that say what most others say (a shared lead counts in part), and votes compared."""
+    others = coded.counts[coded.items].astype(np.int64)
+    others[np.arange(len(coded.items)), coded.labels] -= 1
+    leading = others == others.max(axis=1, keepdims=True, initial=0)
+    agrees = leading[np.arange(len(coded.items)), coded.labels] / np.maximum(leading.sum(axis=1), 1)
+    compared = others.sum(axis=1) > 0
+    n = coded.n_annotators
+    hits = np.bincount(coded.annotators, np.where(compared, agrees, 0.0), minlength=n)
+    return hits.astype(np.float64), np.bincount(coded.annotators, compared.astype(float), minlength=n).astype(np.float64)
+
+
+def _outcomes(coded: _Coded, scores: Floats, confidence: Floats, min_votes: int) -> pd.DataFrame:
+    counts = coded.counts
     n = counts.sum(axis=1)
     best = scores.argmax(axis=1)
     ranked = np.sort(scores, axis=1)
@@ -78,7 +174,7 @@ def _outcomes(pair_ids: pd.Index, counts: Integers, scores: Floats, confidence: 
     support = np.divide(votes_for, n, out=np.full(len(n), np.nan), where=n > 0)
     return pd.DataFrame(
         {
-            "pair_id": pair_ids,
+            "pair_id": coded.pair_ids,
             "outcome": _OUTCOMES[np.where(decided, best, len(LABELS))],
             "n_votes": n,
             "support": support,
@@ -105,96 +201,79 @@ def _at_most_heads(k: int, throws: int) -> float:
     return float(min(1.0, np.exp(terms).sum()))
 
 
-class DawidSkene(NamedTuple):
-    """`posterior`: item x label; `confusion`: annotator x true label x given label; `prior`: of each label."""
+def flips(votes: pd.DataFrame, *, min_votes: int = 1, verdicts: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Return the pairs on which the methods do not all agree: `pair_id, n_votes`, then one column per method.
 
-    posterior: Floats
-    confusion: Floats
-    prior: Floats
-
-
-def dawid_skene(
-    items: Integers,
-    annotators: Integers,
-    labels: Integers,
-    *,
-    n_items: int,
-    n_annotators: int,
-    n_labels: int,
-    smoothing: float = 1.0,
-    max_rounds: int = 200,
-    tolerance: float = 1e-6,
-) -> DawidSkene:
-    """Fit the model of Dawid and Skene (1979) by expectation-maximisation from the vote shares.
-
-    Args:
-        items: The item of each vote, coded from 0; `annotators` and `labels` likewise. Same length.
-        n_items: How many items there are; one without votes gets the prior. `n_annotators`, `n_labels` likewise.
-        smoothing: Votes added to each cell of each annotator's table, so that a few votes prove little.
-        max_rounds: Where to stop at the latest.
-        tolerance: Stop when no posterior moved by more than this.
-
-    Returns:
-        The fit; the same votes give the same fit. Memory and time per round grow with votes x labels.
+    `judge-assisted` is among them only where there are verdicts.
     """
-    counts = np.bincount(items * n_labels + labels, minlength=n_items * n_labels).reshape(n_items, n_labels)
-    voted = counts.sum(axis=1) > 0
-    posterior = np.where(voted[:, None], counts / np.maximum(counts.sum(axis=1), 1)[:, None], 1 / n_labels)
-    cell = annotators * n_labels + labels
-    prior = np.full(n_labels, 1 / n_labels)
-    confusion = np.zeros((n_annotators, n_labels, n_labels))
-    for _ in range(max_rounds):
-        prior, confusion = _maximise(posterior, voted, items, cell, n_annotators, smoothing)
-        updated = _expect(prior, confusion, items, cell, n_items)
-        moved = float(np.abs(updated - posterior).max(initial=0))
-        posterior = updated
-        if moved <= tolerance:
-            break
-    return DawidSkene(posterior, confusion, prior)
+    methods = [each for each in Method if each is not Method.JUDGE_ASSISTED or (verdicts is not None and len(verdicts))]
+    decided = {str(each): decide(votes, method=each, min_votes=min_votes, verdicts=verdicts) for each in methods}
+    by_majority = decided[Method.MAJORITY]
+    side_by_side = pd.DataFrame({name: frame["outcome"] for name, frame in decided.items()})
+    differs = side_by_side.ne(side_by_side[str(Method.MAJORITY)], axis=0).any(axis=1)
+    return pd.concat([by_majority[["pair_id", "n_votes"]], side_by_side], axis=1)[differs].reset_index(drop=True)
 
 
-def _maximise(
-    posterior: Floats, voted: NDArray[np.bool_], items: Integers, cell: Integers, n_annotators: int, smoothing: float
-) -> tuple[Floats, Floats]:
-    """Label shares and confusion tables that fit the posterior best."""
-    k = posterior.shape[1]
-    prior = posterior[voted].sum(axis=0) + smoothing
-    given = [np.bincount(cell, posterior[items, true], minlength=n_annotators * k) for true in range(k)]
-    confusion = np.stack(given).reshape(k, n_annotators, k).transpose(1, 0, 2) + smoothing
-    return prior / prior.sum(), np.asarray(confusion / confusion.sum(axis=2, keepdims=True))
+class Advice(NamedTuple):
+    """Which method fits these votes, in a sentence, and what was measured to say so.
+
+    `typical_votes`: median over annotators. `care`: how much annotators differ in how often they say what most of the
+    others say; `lean`: how much they differ in how often they make some one choice. Both are standard deviations
+    less what chance alone would give, NaN where that cannot be told.
+    """
+
+    method: Method
+    sentence: str
+    typical_votes: int
+    care: float
+    lean: float
 
 
-def _expect(prior: Floats, confusion: Floats, items: Integers, cell: Integers, n_items: int) -> Floats:
-    """The chance of each label of each item, given the tables."""
-    k = len(prior)
-    logs = np.log(confusion).transpose(1, 0, 2).reshape(k, -1)
-    score = np.stack([np.bincount(items, logs[true][cell], minlength=n_items) for true in range(k)], axis=1) + np.log(prior)
-    score = np.exp(score - score.max(axis=1, keepdims=True, initial=-np.inf))
-    return np.asarray(score / score.sum(axis=1, keepdims=True))
-
-
-def flips(votes: pd.DataFrame, *, min_votes: int = 1) -> pd.DataFrame:
-    """Return the pairs on which the two methods differ: columns `pair_id, majority, dawid_skene, n_votes`."""
-    majority = decide(votes, method=MAJORITY, min_votes=min_votes)
-    weighed = decide(votes, method=DAWID_SKENE, min_votes=min_votes)
-    both = majority.assign(majority=majority["outcome"], dawid_skene=weighed["outcome"])
-    return both.loc[both["majority"] != both["dawid_skene"], ["pair_id", "majority", "dawid_skene", "n_votes"]].reset_index(
-        drop=True
-    )
-
-
-def advise(votes: pd.DataFrame) -> str:
-    """Say in a sentence which method fits these votes, by the number of votes per annotator."""
-    opinions = votes[votes["choice"] != Choice.SKIP]
-    if opinions.empty:
-        return "There are no votes yet; a majority is the plain choice."
-    typical = int(opinions["annotator"].value_counts().median())
-    if typical >= 100:
-        return (
-            f"The typical annotator cast {typical:,} votes: enough for Dawid-Skene to learn who is careful. "
-            "It gains most where some annotators are much less careful than others."
+def advise(votes: pd.DataFrame) -> Advice:
+    """Say which method fits these votes, by votes per annotator and how much annotators differ."""
+    coded = _encode(votes)
+    if not len(coded.items):
+        sentence = "There are no votes yet; a majority is the plain choice."
+        return Advice(Method.MAJORITY, sentence, 0, float("nan"), float("nan"))
+    typical = int(np.median(np.bincount(coded.annotators, minlength=coded.n_annotators)))
+    care, lean = _differences(coded)
+    measured, method = f"The typical annotator cast {typical:,} votes", Method.MAJORITY
+    if typical < ENOUGH_VOTES:
+        sentence = (
+            f"{measured}. Telling careful from careless takes about {ENOUGH_VOTES}; on fewer, Dawid-Skene decided worse than "
+            "a majority. Stay with the majority."
         )
-    return (
-        f"The typical annotator cast {typical:,} votes. Dawid-Skene needs about 100 to tell careful from careless; "
-        "on sets with 10 it decided worse than a majority. Stay with the majority."
-    )
+    elif lean >= MUCH_LEANING:
+        method = Method.DAWID_SKENE
+        sentence = (
+            f"{measured}, enough to learn how each person votes, and some make one and the same choice much more often than "
+            "others do. Dawid-Skene takes that into account and decides better here."
+        )
+    elif care >= MIXED_CARE:
+        method = Method.DAWID_SKENE
+        sentence = (
+            f"{measured}, enough for Dawid-Skene to learn who is careful, and some agree with the others much less than most. "
+            "Dawid-Skene decides at least as well here."
+        )
+    else:
+        sentence = f"{measured}, and all vote in much the same way, so weighing them gains nothing. Stay with the majority."
+    return Advice(method, sentence, typical, care, lean)
+
+
+def _differences(coded: _Coded) -> tuple[float, float]:
+    """How much annotators differ in care and in leaning."""
+    agrees, compared = _compare_with_others(coded)
+    n = np.bincount(coded.annotators, minlength=coded.n_annotators).astype(float)
+    made = np.bincount(coded.annotators * len(LABELS) + coded.labels, minlength=len(n) * len(LABELS)).reshape(-1, len(LABELS))
+    leaning = [_beyond_chance(made[:, label].astype(float), n) for label in range(len(LABELS))]
+    return _beyond_chance(agrees, compared), float(np.max(leaning))
+
+
+def _beyond_chance(hits: Floats, n: Floats) -> float:
+    """The standard deviation of shares over annotators, less what sampling alone gives; NaN with fewer than two."""
+    known = n >= _HELD_VOTES
+    if int(known.sum()) < 2:
+        return float("nan")
+    share = hits[known] / n[known]
+    by_chance = float((share.mean() * (1 - share.mean()) / n[known]).mean())
+    return float(np.sqrt(max(float(share.var(ddof=1)) - by_chance, 0.0)))

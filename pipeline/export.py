@@ -71,6 +71,10 @@ class Contents:
             sizes.setdefault(str(kind), {})[str(split)] = len(frame)
         return sizes
 
+    def prompts(self, split: Split) -> set[str]:
+        """Return the prompts that stand in a split, in whatever format."""
+        return {prompt for (_, each), frame in self.frames.items() if each is split for prompt in frame["prompt"]}
+
     def preview(self, kind: Format, *, limit: int = 5) -> list[Row]:
         """Return the first rows of a format exactly as they will be written."""
         frames = (frame.head(limit) for (each, _), frame in self.frames.items() if each == kind)
@@ -125,7 +129,7 @@ def gather(
             rejected_source, annotation_type, n_votes, support, confidence, method`.
         pairs: As `Store.pairs` returns them.
         votes: As `Store.votes` returns them, skips too.
-        consensus: Columns `pair_id, outcome, n_votes, support, confidence`.
+        consensus: Columns `pair_id, outcome, n_votes, support, confidence, method`.
         summary: What curation reported: `method` and `excluded`, pairs by reason.
         formats: Names of formats, or `all`.
         test_share: Share of the prompts to hold out, in [0, 1). Below 20 prompts nothing is held out.
@@ -138,7 +142,7 @@ def gather(
     kept, broken = _without_broken(preferences, ("prompt", "chosen", "rejected"))
     kept = _with_provenance(kept, pairs, project.language).sort_values(["prompt_id", "pair_id"])
     bad = consensus.loc[consensus["outcome"] == Choice.BOTH_BAD].merge(pairs.drop(columns="n_votes"), on="pair_id")
-    bad = bad.assign(agreement=bad["support"], method=str(summary["method"]), language=project.language)
+    bad = bad.assign(agreement=bad["support"], language=project.language)
     frames: dict[Format, pd.DataFrame] = {}
     excluded_by_format: dict[str, dict[str, int]] = {}
     for kind in wanted:

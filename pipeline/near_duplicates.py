@@ -13,7 +13,7 @@ import math
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -69,6 +69,13 @@ def find_repeats(texts: Sequence[str], *, threshold: float = THRESHOLD) -> list[
             repeats[different[place]] = different[kept]
     # A text equal to one that is itself a near duplicate repeats what that one repeats.
     return [kept if kept is None or repeats[kept] is None else repeats[kept] for kept in repeats]
+
+
+def count_repeated(texts: Iterable[str], *, of: Iterable[str]) -> int:
+    """Return how many of `texts` are near duplicates of a text in `of`."""
+    known, asked = sorted(set(of)), sorted(set(texts))
+    found = find_repeats([*known, *asked])
+    return sum(earlier is not None and earlier < len(known) for earlier in found[len(known) :])
 
 
 def _find_overlaps(texts: Sequence[str], numbers: Sequence[str], threshold: float) -> list[int | None]:

@@ -31,6 +31,24 @@ class Choice(StrEnum):
     SKIP = "skip"
 
 
+class Role(StrEnum):
+    """In which role a vote was cast. A reviewer's decision is a vote as well, and decides the pair it is cast on."""
+
+    ANNOTATOR = "annotator"
+    ADJUDICATOR = "adjudicator"
+    REPEAT = "repeat"
+    """A pair shown to its annotator once more, unannounced, to see whether the answer lasts; it counts nowhere else."""
+
+
+class Method(StrEnum):
+    """How the votes on a pair are added up."""
+
+    MAJORITY = "majority"
+    WEIGHTED = "weighted"
+    DAWID_SKENE = "dawid-skene"
+    JUDGE_ASSISTED = "judge-assisted"
+
+
 class DocumentKind(StrEnum):
     """Texts of a project that are edited, versioned and named by the rows made under them."""
 
@@ -200,7 +218,8 @@ class Vote:
     """One annotator's Choice on one Pair. It names a response, never a side.
 
     `version` counts an annotator's changes of mind on the pair from 0; the highest counts, all are kept.
-    `shown_first` is the id of the response the annotator saw first, empty where that is not known.
+    `shown_first` is the id of the response the annotator saw first, empty where that is not known. The `role` of an
+    adjudicator keeps a reviewer's decision apart from what the same person said as an annotator.
     """
 
     pair_id: str
@@ -213,6 +232,7 @@ class Vote:
     seconds: float | None = None
     guidelines_version: str = ""
     at: str = field(default_factory=utc_now)
+    role: Role = Role.ANNOTATOR
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,7 +23,6 @@ from pipeline import (
     agreement,
     annotate,
     card,
-    consensus,
     curate,
     demonstration,
     export,
@@ -35,6 +34,7 @@ from pipeline.adapters import parquet
 from pipeline.adapters.local_backend import LocalBackend
 from pipeline.adapters.store import Store
 from pipeline.answering import Answering
+from pipeline.decisions import Decisions
 from pipeline.errors import BackendError, ProjectError
 from pipeline.export import Contents, ExportResult
 from pipeline.ports import Made
@@ -84,6 +84,7 @@ class Studio(Answering):
     def __init__(self, settings: Settings, store: Store) -> None:
         super().__init__(settings, store)
         self.local = LocalBackend(store)
+        self.decisions = Decisions(store)
 
     # Sources and projects
 
@@ -319,10 +320,11 @@ class Studio(Answering):
 
     def _curate(self, project: Project, rules: curate.Rules | None) -> tuple[pd.DataFrame, curate.Curation]:
         rules = rules or curate.Rules.from_dict(project.rules)
-        decided = consensus.decide(self.store.votes(project.name), method=rules.method, min_votes=rules.min_votes)
+        pairs = self.store.pairs(project.name)
+        decided = self.decisions.decide(project.name, rules, pairs)
         screened = self.screens.all(project.name)
         set_aside = screened[screened["is_out"]]
-        return decided, curate.curate(decided, self.store.pairs(project.name), rules, screened=set_aside)
+        return decided, curate.curate(decided, pairs, rules, screened=set_aside)
 
     def save_rules(self, name: str, rules: curate.Rules) -> Answer:
         """Save the rules of a project, and return what they let through."""

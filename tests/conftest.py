@@ -1,5 +1,6 @@
 """Fixtures every test may use: a workspace in a temporary folder, a store in it, the real data beside the project."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -73,3 +74,9 @@ def real_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"real data folder {folder} is not here (set STUDIO_REAL_DATA)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def published(real_data: Path) -> dict[str, dict]:
+    """Published agreement coefficients with their sources, by example."""
+    return json.loads((real_data / "reference_values.json").read_text(encoding="utf-8"))

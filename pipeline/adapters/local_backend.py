@@ -17,9 +17,9 @@ from sqlalchemy.engine import Connection
 
 from pipeline.adapters import schema
 from pipeline.adapters.store import Store
-from pipeline.annotate import Card, order
+from pipeline.annotate import Card, is_repeat_due, order
 from pipeline.errors import StaleCardError
-from pipeline.records import Choice, Pair, Vote
+from pipeline.records import Choice, Pair, Role, Vote
 
 LEASE_S = 1800
 
@@ -31,7 +31,8 @@ _SET_ASIDE = """
 # One pair of the project, if this annotator may still be offered it and nobody else holds its last place.
 _MAY_TAKE = f"""
     NOT {_SET_ASIDE} AND
-    NOT EXISTS (SELECT 1 FROM votes WHERE votes.project = :project AND votes.annotator = :annotator AND votes.pair_id = pairs.id)
+    NOT EXISTS (SELECT 1 FROM votes WHERE votes.project = :project AND votes.annotator = :annotator AND votes.pair_id = pairs.id
+        AND votes.role = 'annotator')
     AND pairs.n_votes + (
         SELECT count(*) FROM claims WHERE claims.project = :project AND claims.pair_id = pairs.id
         AND claims.annotator <> :annotator AND claims.expires_at > :now
@@ -77,16 +78,32 @@ _CARD = sa.text("""
 """)
 _LAST_VOTE = sa.text("""
     SELECT pair_id, annotator, version, choice, shown_first, reason, edited, seconds, guidelines_version, at
-    FROM votes WHERE project = :project AND annotator = :annotator ORDER BY seq DESC LIMIT 1
+    FROM votes WHERE project = :project AND annotator = :annotator AND role = 'annotator' ORDER BY seq DESC LIMIT 1
 """)
 _STANDING = sa.text(f"""
-    SELECT (SELECT count(DISTINCT pair_id) FROM votes WHERE project = :project AND annotator = :annotator) AS done, (
+    SELECT (
+        SELECT count(DISTINCT pair_id) FROM votes
+        WHERE project = :project AND annotator = :annotator AND role = 'annotator'
+    ) AS done, (
         SELECT count(*) FROM pairs JOIN projects ON projects.name = pairs.project
         WHERE pairs.project = :project AND pairs.n_votes < projects.votes_wanted AND NOT {_SET_ASIDE} AND NOT EXISTS (
             SELECT 1 FROM votes WHERE votes.project = :project AND votes.annotator = :annotator AND votes.pair_id = pairs.id
+            AND votes.role = 'annotator'
         )
     ) AS remaining
 """)  # noqa: S608 - put together from constants of this file
+_ANSWERS = sa.text("""
+    SELECT order_key, (
+        SELECT count(*) FROM votes WHERE project = :project AND annotator = :annotator AND role <> 'adjudicator'
+    ) AS answers FROM projects WHERE name = :project
+""")
+_TO_REPEAT = sa.text("""
+    SELECT pair_id FROM votes WHERE project = :project AND annotator = :annotator AND role = 'annotator' AND choice <> 'skip'
+    AND NOT EXISTS (
+        SELECT 1 FROM votes AS again WHERE again.project = :project AND again.annotator = :annotator
+        AND again.pair_id = votes.pair_id AND again.role = 'repeat'
+    ) ORDER BY seq LIMIT 1
+""")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +127,7 @@ class LocalBackend:
         """Return the card this annotator should vote on, or None when no pair is left for them.
 
         It is the card they already hold, if any. Else it is a pair close to complete, claimed for them for
-        the length of the lease.
+        the length of the lease; and now and then one they answered long ago, as a repeat.
         """
         with self._writing(project) as connection:
             values = {"project": project, "annotator": annotator, "now": _iso(now)}
@@ -119,6 +136,9 @@ class LocalBackend:
             connection.execute(_DROP_CLAIMS, values)
             if not pair_id:
                 return None
+            repeated = _repeat(connection, values)
+            if repeated:
+                return _card(connection, project, annotator, repeated, role=Role.REPEAT)
             expires_at = _iso(now + self._lease)
             connection.execute(_CLAIM, {"project": project, "pair_id": pair_id, "annotator": annotator, "expires_at": expires_at})
             return _card(connection, project, annotator, pair_id)
@@ -149,8 +169,9 @@ class LocalBackend:
             seconds=seconds,
             guidelines_version=card.guidelines_version,
             at=_iso(now),
+            role=card.role,
         )
-        row = {"project": card.project} | dataclasses.asdict(vote) | {"choice": str(choice)}
+        row = {"project": card.project} | dataclasses.asdict(vote) | {"choice": str(choice), "role": str(vote.role)}
         with self._writing(card.project) as connection:
             try:
                 connection.execute(_VOTE, row)
@@ -159,7 +180,8 @@ class LocalBackend:
                     "You already answered this pair in another window; here is the next one.",
                     hint="Nothing is lost: the answer you gave there counts.",
                 ) from error
-            _count(connection, card, vote)
+            if card.role is Role.ANNOTATOR:
+                _count(connection, card, vote)
             connection.execute(_DROP_CLAIM, {"project": card.project, "annotator": card.annotator, "pair_id": card.pair.id})
         return vote
 
@@ -195,7 +217,23 @@ def _first_open(connection: Connection, values: dict[str, str], wanted: int) -> 
     return None
 
 
-def _card(connection: Connection, project: str, annotator: str, pair_id: str, previous: Vote | None = None) -> Card:
+def _repeat(connection: Connection, values: dict[str, str]) -> str | None:
+    """Return the pair the annotator should answer once more, their oldest that was not repeated yet, or None."""
+    standing = connection.execute(_ANSWERS, values).one()
+    if not is_repeat_due(standing.order_key, values["annotator"], standing.answers):
+        return None
+    pair_id = connection.execute(_TO_REPEAT, values).scalar()
+    return None if pair_id is None else str(pair_id)
+
+
+def _card(
+    connection: Connection,
+    project: str,
+    annotator: str,
+    pair_id: str,
+    previous: Vote | None = None,
+    role: Role = Role.ANNOTATOR,
+) -> Card:
     """Return the pair as this annotator sees it."""
     row = connection.execute(_CARD, {"project": project, "pair_id": pair_id}).one()
     pair = Pair(id=pair_id, prompt_id=row.prompt_id, first_id=row.first_id, second_id=row.second_id, position=row.position)
@@ -213,6 +251,7 @@ def _card(connection: Connection, project: str, annotator: str, pair_id: str, pr
         guidelines_version=row.guidelines_version or "",
         guidelines=row.guidelines or "",
         previous=previous,
+        role=role,
     )
 
 

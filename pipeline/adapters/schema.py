@@ -177,10 +177,22 @@ votes = Table(
     Column("seconds", Float),
     Column("guidelines_version", String, nullable=False),
     Column("at", String, nullable=False),
+    # A reviewer's decision is a vote too, kept apart from what the same person said as an annotator.
+    Column("role", String, nullable=False, server_default="annotator"),
     # Two tabs cannot overwrite each other: the second to write the same version is refused.
-    UniqueConstraint("project", "annotator", "pair_id", "version", name="one_vote_per_version"),
+    UniqueConstraint("project", "annotator", "pair_id", "role", "version", name="one_vote_per_version"),
     Index("votes_by_pair", "project", "pair_id"),
     Index("votes_by_arrival", "project", "seq"),
+)
+
+aliases = Table(
+    "aliases",
+    metadata,
+    Column("project", String, primary_key=True),
+    Column("annotator", String, primary_key=True),
+    # Under which name the votes of this annotator are shown: for someone renamed, or who voted under two names.
+    Column("name", String, nullable=False),
+    Column("at", String, nullable=False),
 )
 
 judgements = Table(

@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +16,11 @@ import pandas as pd
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from pipeline import annotate
 from pipeline.adapters import schema
 from pipeline.adapters.database import make_engine, parse_url
 from pipeline.adapters.migrations import upgrade
 from pipeline.adapters.request_store import RequestStore, lacks_response
+from pipeline.adapters.votes import VoteTable
 from pipeline.errors import ProjectError, WorkspaceError
 from pipeline.records import (
     HUMAN,
@@ -36,7 +35,6 @@ from pipeline.records import (
     Prompt,
     Release,
     Response,
-    Vote,
     content_id,
     utc_now,
 )
@@ -66,7 +64,7 @@ def open_store(url: str) -> Store:
     return store
 
 
-class Store(RequestStore):
+class Store(VoteTable, RequestStore):
     """The studio's tables."""
 
     # Projects and their documents
@@ -288,71 +286,7 @@ class Store(RequestStore):
             .order_by(pair.c.position, pair.c.id)
         )
 
-    # Votes
-
-    def add_votes(self, project: str, votes: Iterable[Vote]) -> int:
-        """Add votes; a version that is already there is left as it is. Return how many were new."""
-        with self.writing() as connection:
-            return self._add_votes(connection, project, votes)
-
-    def import_votes(self, project: str, votes: Iterable[Vote]) -> list[Vote]:
-        """Add votes of a finished study, changed ones as new versions; return the new ones as `annotate.new_votes` has them."""
-        table = schema.votes
-        columns = [column for column in table.c if column.name not in ("seq", "project")]
-        with self.writing() as connection:
-            self.queue(connection, project)
-            rows = connection.execute(sa.select(*columns).where(table.c.project == project)).mappings()
-            new = annotate.new_votes(votes, (Vote(**row) for row in rows), now=datetime.now(UTC))
-            self._add_votes(connection, project, new)
-        return new
-
-    def _add_votes(self, connection: Connection, project: str, votes: Iterable[Vote]) -> int:
-        rows = [{"project": project} | dataclasses.asdict(vote) | {"choice": str(vote.choice)} for vote in votes]
-        added = self.insert_missing(connection, schema.votes, rows)
-        self._recount(connection, project)
-        return added
-
-    def recount(self, project: str) -> None:
-        """Derive `pairs.n_votes` from the votes again."""
-        with self.writing() as connection:
-            self._recount(connection, project)
-
-    def _recount(self, connection: Connection, project: str) -> None:
-        latest = self._latest_votes(project)
-        counted = (
-            sa.select(sa.func.count())
-            .select_from(latest)
-            .where(latest.c.pair_id == schema.pairs.c.id, latest.c.choice != str(Choice.SKIP))
-            .scalar_subquery()
-        )
-        connection.execute(sa.update(schema.pairs).where(schema.pairs.c.project == project).values(n_votes=counted))
-
-    def _latest_votes(self, project: str) -> sa.Subquery:
-        """The vote that counts of each annotator on each pair: the one of the highest version."""
-        later = schema.votes.alias("later")
-        superseded = sa.exists().where(
-            later.c.project == schema.votes.c.project,
-            later.c.annotator == schema.votes.c.annotator,
-            later.c.pair_id == schema.votes.c.pair_id,
-            later.c.version > schema.votes.c.version,
-        )
-        return sa.select(schema.votes).where(schema.votes.c.project == project, ~superseded).subquery("latest")
-
-    def votes(self, project: str, *, history: bool = False) -> pd.DataFrame:
-        """Return the votes that count, or with `history` every vote ever cast, in order of arrival.
-
-        Columns: `seq, pair_id, annotator, version, choice, shown_first, reason, edited, seconds,
-        guidelines_version, at` (`at` as timestamps in UTC).
-        """
-        source = (
-            sa.select(schema.votes).where(schema.votes.c.project == project).subquery()
-            if history
-            else self._latest_votes(project)
-        )
-        columns = [column for column in source.c if column.name != "project"]
-        frame = self.frame(sa.select(*columns).order_by(source.c.seq))
-        frame["at"] = pd.to_datetime(frame["at"], format="ISO8601", utc=True)
-        return frame
+    # What has changed
 
     def version(self, project: str) -> str:
         """Return a string that changes whenever anything of the project that a page shows changes."""
@@ -366,7 +300,10 @@ class Store(RequestStore):
         is_out = sa.and_(schema.screens.c.project == project, schema.screens.c.is_out)
         counts.append(sa.select(sa.func.count()).select_from(schema.screens).where(is_out).scalar_subquery())
         settings = sa.select(schema.projects.c.votes_wanted, schema.projects.c.rules).where(schema.projects.c.name == project)
-        newest = [latest(column) for column in (schema.votes.c.seq, schema.requests.c.at, schema.documents.c.created_at)]
+        newest = [
+            latest(column)
+            for column in (schema.votes.c.seq, schema.aliases.c.at, schema.requests.c.at, schema.documents.c.created_at)
+        ]
         with self.reading() as connection:
             seen = connection.execute(sa.select(*newest, *counts)).one()
             return repr((*seen, *(connection.execute(settings).first() or ())))
@@ -458,4 +395,13 @@ class Store(RequestStore):
             spent.scalar_subquery().label("spent_usd"),
         )
         with self.reading() as connection:
-            return dict(connection.execute(query).mappings().one())
+            found = dict(connection.execute(query).mappings().one())
+        if self.aliases(project):
+            people = self.votes(project)
+            opinions = people[people["choice"] != Choice.SKIP]
+            found |= {
+                "votes": len(opinions),
+                "skipped": len(people) - len(opinions),
+                "annotators": opinions["annotator"].nunique(),
+            }
+        return found

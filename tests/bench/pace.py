@@ -19,7 +19,7 @@ from playwright.sync_api import sync_playwright
 from dashboard.voting import UNREAD_S
 from pipeline.adapters.store import open_store
 from pipeline.annotate import make_pairs
-from pipeline.records import HUMAN, Project, Prompt, Response, prompt_id, response_id
+from pipeline.records import HUMAN, Project, Prompt, Response, Role, prompt_id, response_id
 from tests.browser.conftest import ARGUMENTS
 from tests.serving import dashboard
 from tests.terminal import ROOT
@@ -95,12 +95,13 @@ def many_annotators(address: str, gap_s: float, project: str) -> tuple[list[floa
 
 
 def count(workspace: Path, project: str) -> tuple[int, int, int]:
-    """Return stored votes, doubled votes, and the votes that `n_votes` counts."""
+    """Return stored votes, doubled votes, and the votes that `n_votes` counts with the repeats, which it does not."""
     store = open_store(f"sqlite:///{workspace / 'studio.db'}")
     votes = store.votes(project, history=True)
     counted = int(store.pairs(project)["n_votes"].sum())
     store.close()
-    return len(votes), int(votes.duplicated(["pair_id", "annotator"]).sum()), counted
+    repeats = int((votes["role"] == Role.REPEAT).sum())
+    return len(votes), int(votes.duplicated(["pair_id", "annotator", "role"]).sum()), counted + repeats
 
 
 def percentile(waits: list[float], share: float) -> float:

@@ -14,7 +14,7 @@ from pipeline.adapters.local_backend import LocalBackend, Standing
 from pipeline.adapters.store import Store, open_store
 from pipeline.annotate import Answer, Card, make_pairs, to_choice
 from pipeline.errors import StaleCardError
-from pipeline.records import HUMAN, Choice, DocumentKind, Project, Prompt, Response, prompt_id, response_id
+from pipeline.records import HUMAN, Choice, DocumentKind, Project, Prompt, Response, Role, prompt_id, response_id
 from tests.conftest import ROOT
 
 NOW = datetime(2025, 3, 1, 12, tzinfo=UTC)
@@ -248,7 +248,8 @@ print(n_votes)
 
 
 def test_two_processes_share_one_database_without_voting_too_often(store: Store):
-    fill(store, pairs=15, wanted=3)
+    # Each process has four annotators, so that neither can give all five votes however fast it is.
+    fill(store, pairs=15, wanted=5)
     processes = [
         subprocess.Popen(
             [sys.executable, "-c", VOTING, store.url, name], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -268,7 +269,7 @@ def test_two_processes_share_one_database_without_voting_too_often(store: Store)
     votes = store.votes("p", history=True)
     assert len(votes) == sum(accepted)
     assert not votes.duplicated(["pair_id", "annotator"]).any()
-    assert counted(store) == [3] * 15
+    assert counted(store) == [5] * 15
     assert min(accepted) > 0
 
 
@@ -296,3 +297,32 @@ def test_the_next_card_is_found_quickly_among_fourteen_thousand_pairs(tmp_path: 
     # A look-up in an index takes a few milliseconds on an idle machine; a scan with a sort takes fifty and more.
     assert min(times) < 0.03
     store.close()
+
+
+def test_now_and_then_an_old_pair_comes_back_unannounced_and_counts_nowhere(store: Store, backend: LocalBackend):
+    fill(store, pairs=200, wanted=1)
+    repeats, answers = [], 0
+    while (card := backend.next_card("p", "ana", now=NOW)) is not None:
+        assert backend.next_card("p", "ana", now=NOW) == card
+        assert card.previous is None
+        backend.cast(card, Choice.SECOND if card.role is Role.REPEAT else Choice.FIRST, now=NOW)
+        answers += 1
+        if card.role is Role.REPEAT:
+            repeats.append((answers, card.pair.id))
+    # One in 40 of about 170 answers after the first 30; each pair comes back once at the most, the oldest first.
+    assert 1 <= len(repeats) <= 12
+    assert repeats[0][0] > 30
+    assert len({pair_id for _, pair_id in repeats}) == len(repeats)
+    assert counted(store) == [1] * 200
+    assert set(store.votes("p")["choice"]) == {"first"}
+    everything = store.votes("p", history=True)
+    assert (everything["role"] == "repeat").sum() == len(repeats)
+    assert backend.progress("p", "ana") == Standing(done=200, left=0)
+
+
+def test_an_annotator_with_few_answers_meets_no_pair_twice(store: Store, backend: LocalBackend):
+    fill(store, pairs=30, wanted=1)
+    for _ in range(30):
+        card = draw(backend, "ana")
+        assert card.role is Role.ANNOTATOR
+        backend.cast(card, Choice.FIRST, now=NOW)

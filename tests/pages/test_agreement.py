@@ -1,6 +1,8 @@
 import pytest
+from streamlit.testing.v1 import AppTest
 
-from tests.pages.judging import add_project, open_page, shown, workspace_of
+from pipeline.records import Choice, Judgement
+from tests.pages.judging import NAME, add_project, open_page, shown, workspace_of
 
 
 @pytest.fixture
@@ -24,11 +26,23 @@ def test_agreement_answers_first_and_shows_three_coefficients_with_interval_and_
     assert "0.91 to 1.00 (95 %); 40 pairs" in shown(app)
 
 
+def look_at(app: AppTest, tab: str) -> AppTest:
+    """Open one of the page's tabs."""
+    app.session_state["agreement-view"] = tab
+    app.run()
+    assert not app.exception, app.exception[0].message
+    return app
+
+
+def table_with(app: AppTest, column: str):
+    return next(table.value for table in app.dataframe if column in table.value.columns)
+
+
 def test_agreement_warns_where_chance_could_explain_the_votes(studio):
     add_project(studio, *["hh", "hm", "mh", "mm"] * 10)
     app = open_page("agreement")
     assert "chance alone could explain" in app.error[0].value
-    assert "Where do people differ?" in shown(app)
+    assert "Where do people differ?" in shown(look_at(app, "Contested pairs"))
 
 
 def test_agreement_explains_why_alpha_is_low_when_one_choice_dominates(studio):
@@ -37,14 +51,71 @@ def test_agreement_explains_why_alpha_is_low_when_one_choice_dominates(studio):
     assert "95% of all votes say tie" in shown(app)
 
 
-def test_agreement_lists_who_agrees_with_whom_and_the_contested_pairs(studio):
-    add_project(studio, *["hhh"] * 10, *["hhm"] * 10)
+def test_agreement_shows_published_figures_and_the_scale_with_its_limits(studio):
+    add_project(studio, *["hhh", "mmm"] * 20)
     app = open_page("agreement")
-    tables = [table.value for table in app.dataframe]
-    people = next(table for table in tables if "pairs in common" in table.columns)
+    assert table_with(app, "published")["published"].tolist() == ["65.7 %", "81 %"]
+    assert table_with(app, "published")["here"].tolist() == ["100.0 %", "100.0 %"]
+    assert "The limits are a convention" in shown(app)
+
+
+def test_agreement_lists_who_agrees_with_whom_under_made_up_names(studio):
+    add_project(studio, *["hhh"] * 10, *["hhm"] * 10)
+    app = look_at(open_page("agreement"), "People")
+    people = table_with(app, "pairs in common")
     assert people["same choice (%)"].tolist() == [100.0, 50.0, 50.0]
-    contested = next(table for table in tables if "two votes alike (%)" in table.columns)
-    assert len(contested) == 10
+    assert set(people["annotator"]) == {"Person 1", "Person 2"}
+    app.toggle(key="show-names").set_value(True).run()
+    assert set(table_with(app, "pairs in common")["annotator"]) == {"a", "b"}
+
+
+def test_agreement_compares_parts_of_the_data(studio):
+    add_project(studio, *["hhh"] * 10, *["hhm"] * 10)
+    app = look_at(open_page("agreement"), "Parts of the data")
+    assert table_with(app, "segment")["pairs compared"].tolist() == [20]
+
+
+def test_agreement_without_judgements_says_how_to_get_some(studio):
+    add_project(studio, "hh")
+    assert "No model has judged pairs" in shown(look_at(open_page("agreement"), "Judges"))
+
+
+def add_judgements(studio, words: str) -> None:
+    """The judge `j` says of each pair in turn: h, the human's; m, the model's response is better, in both orders."""
+    pairs = studio.store.pairs(NAME)
+    said = []
+    for row, letter in zip(pairs.to_dict("records"), words, strict=True):
+        choice = Choice.FIRST if (row["first_source"] == "human") == (letter == "h") else Choice.SECOND
+        first = 4.0 if choice is Choice.FIRST else 2.0
+        ratings = {"rating_first": first, "rating_second": 6.0 - first}
+        said += [
+            Judgement(pair_id=row["pair_id"], judge="j", shown_first=seat, choice=choice, **ratings)
+            for seat in (row["first_id"], row["second_id"])
+        ]
+    studio.store.add_judgements(NAME, said)
+
+
+def test_agreement_holds_a_judge_against_the_people(studio):
+    add_project(studio, *["hh"] * 30, *["mm"] * 10)
+    add_judgements(studio, "h" * 40)
+    app = look_at(open_page("agreement"), "Judges")
+    # Wilson (1927) for 30 of 40: .598 to .858.
+    assert "people prefer the same one in 75% of 40 pairs; at least 60% can be counted on" in shown(app)
+    assert "It should not stand in for people." in shown(app)
+    assert table_with(app, "people say").iloc[:, 1].tolist() == [30, 10, 0, 0]
+
+
+def contested_page(studio) -> AppTest:
+    app = look_at(open_page("agreement"), "Contested pairs")
+    assert not app.exception
+    return app
+
+
+def test_the_contested_pairs_are_one_tap_away_and_name_no_source(studio):
+    add_project(studio, *["hhh"] * 3, *["hhm"] * 2, "hmt")
+    table = table_with(contested_page(studio), "judge contradicts")
+    assert len(table) == 3
+    assert table["divided (0 to 2 bits)"].tolist() == [1.58, 0.92, 0.92]
 
 
 def test_agreement_with_one_vote_a_pair_says_what_is_missing(studio):
@@ -52,7 +123,13 @@ def test_agreement_with_one_vote_a_pair_says_what_is_missing(studio):
     app = open_page("agreement")
     assert "Too early to say: 0 pairs have two votes or more" in shown(app)
     assert set(metrics(app).values()) == {"–"}
-    assert "No two people have voted on the same pair yet." in shown(app)
+    assert "No two people have voted on the same pair yet." in shown(look_at(app, "People"))
+
+
+@pytest.mark.parametrize("tab", ["In numbers", "Contested pairs", "People", "Parts of the data", "Judges"])
+def test_every_tab_stands_with_one_annotator(studio, tab):
+    add_project(studio, "h", "k")
+    look_at(open_page("agreement"), tab)
 
 
 def test_agreement_without_votes_offers_the_voting_page(studio):

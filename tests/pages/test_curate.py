@@ -1,6 +1,7 @@
 import pytest
 
 from pipeline.curate import Rules
+from pipeline.records import Choice
 from tests.pages.judging import HOSTILE, NAME, add_project, open_page, shown, workspace_of
 
 
@@ -56,7 +57,7 @@ def test_curate_offers_dawid_skene_with_advice(studio):
     app.radio(key=f"method-{NAME}").set_value("dawid-skene").run()
     assert outcome(app) == "10 of 10"
     app.toggle[0].set_value(True).run()
-    assert "There is none: both methods come to the same outcome" in shown(app)
+    assert "There is none: all methods come to the same outcome" in shown(app)
 
 
 def test_curate_lists_the_pairs_that_a_majority_would_decide_otherwise(studio):
@@ -87,3 +88,45 @@ def test_curate_shows_a_saved_number_larger_than_the_page_offers(studio):
     studio.save_rules(NAME, Rules(min_votes=120))
     app = open_page("curate")
     assert app.number_input(key=f"votes-{NAME}").value == 120
+
+
+def test_curate_says_what_the_export_will_hold(studio):
+    add_project(studio, "hhh", "mm", "hm")
+    app = open_page("curate")
+    tables = [table.value for table in app.dataframe]
+    assert next(table for table in tables if "decided by" in table)["preferences"].tolist() == [2]
+    assert "No preference has responses of unequal length." in shown(app)
+    assert "Nothing is held out for testing yet" in shown(app)
+
+
+def test_a_pair_a_reviewer_decided_is_back_in_and_says_so(studio):
+    add_project(studio, "hhh", "hm")
+    app = open_page("curate")
+    assert outcome(app) == "1 of 2"
+    assert "An opened pair can be brought back" in shown(app)
+    split = studio.store.pairs(NAME)["pair_id"].iloc[1]
+    studio.decisions.review(NAME, split, Choice.FIRST, reviewer="Rosa", reason="the other is in English")
+    app.run()
+    assert outcome(app) == "2 of 2"
+    table = next(table.value for table in app.dataframe if "decided by" in table.value)
+    assert table.values.tolist() == [["majority", 1], ["a reviewer", 1]]
+
+
+def test_curate_shows_whether_the_confidence_can_be_believed(studio):
+    add_project(studio, *["hhm"] * 30)
+    app = open_page("curate")
+    assert "It takes 30 pairs that a reviewer decided as well; there are 0." in shown(app)
+    for place, pair_id in enumerate(studio.store.pairs(NAME)["pair_id"]):
+        choice = Choice.FIRST if place < 21 else Choice.SECOND
+        studio.decisions.review(NAME, pair_id, choice, reviewer="Rosa", reason="read twice")
+    app.run()
+    # Two of three votes are called .6875 sure (11 / 16); 21 of 30 are right, .70: 1.25 points off, shown as 1.2.
+    assert "On 30 reviewed pairs, confidence was 1.2 percentage points off on average." in shown(app)
+
+
+def test_curate_says_why_no_judge_fills_in(studio):
+    add_project(studio, "hh", "h")
+    app = open_page("curate")
+    app.checkbox(key=f"judge-{NAME}").set_value(True).run()
+    assert not app.exception
+    assert "No judge has been measured against people yet" in shown(app)

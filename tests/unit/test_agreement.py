@@ -1,96 +1,15 @@
 import json
-from pathlib import Path
 
-import krippendorff
 import numpy as np
 import pandas as pd
 import pytest
 
 from pipeline import agreement
-from pipeline.coefficients import count_labels, ordinal_weights, value_of
-from pipeline.cohen import compare_annotators, kappas
+from pipeline.cohen import compare_annotators
 from pipeline.errors import VoteError
+from pipeline.intervals import student_t
 from pipeline.records import Choice
 from tests.frames import ballots, pandalm_votes, votes
-
-# Krippendorff (2011), section C: four observers, twelve units, five values; 0 is a missing value.
-KRIPPENDORFF_2011 = [
-    [1, 2, 3, 3, 2, 1, 4, 1, 2, 0, 0, 0],
-    [1, 2, 3, 3, 2, 2, 4, 1, 2, 5, 0, 3],
-    [0, 3, 3, 3, 2, 3, 4, 2, 2, 5, 1, 0],
-    [1, 2, 3, 3, 2, 4, 4, 1, 2, 5, 1, 0],
-]
-# Wikipedia, "Krippendorff's alpha": three coders, fifteen units, four values.
-WIKIPEDIA_ALPHA = [
-    [0, 0, 0, 0, 0, 3, 4, 1, 2, 1, 1, 3, 3, 0, 3],
-    [1, 0, 2, 1, 3, 3, 4, 3, 0, 0, 0, 0, 0, 0, 0],
-    [0, 0, 2, 1, 3, 4, 4, 0, 2, 1, 1, 3, 3, 0, 4],
-]
-
-
-@pytest.fixture(scope="module")
-def published(real_data: Path) -> dict[str, dict]:
-    return json.loads((real_data / "reference_values.json").read_text(encoding="utf-8"))
-
-
-def counts_of(observers: list[list[int]], n_labels: int) -> np.ndarray:
-    rows = np.array(observers)
-    items = np.broadcast_to(np.arange(rows.shape[1]), rows.shape)[rows > 0]
-    return count_labels(items, rows[rows > 0] - 1, n_items=rows.shape[1], n_labels=n_labels)
-
-
-def counts_of_table(table: list[list[int]]) -> np.ndarray:
-    """Two raters' contingency table as a count matrix."""
-    k = len(table)
-    rows = [np.eye(k, dtype=int)[i] + np.eye(k, dtype=int)[j] for i in range(k) for j in range(k) for _ in range(table[i][j])]
-    return np.array(rows)
-
-
-def test_krippendorff_2011_comes_out_as_published(published):
-    example = published["krippendorff2011_4obs_12units"]
-    counts = counts_of(KRIPPENDORFF_2011, 5)
-    assert value_of("krippendorff_nominal", counts) == pytest.approx(example["recomputed"]["alpha_nominal"], abs=5e-7)
-    assert value_of("krippendorff_ordinal", counts) == pytest.approx(example["recomputed"]["alpha_ordinal"], abs=5e-7)
-    assert round(value_of("krippendorff_nominal", counts), 3) == example["published"]["alpha_nominal"]
-    assert round(value_of("krippendorff_ordinal", counts), 3) == example["published"]["alpha_ordinal"]
-
-
-def test_gwets_software_gives_the_same_on_krippendorffs_table_with_missing_votes(published):
-    in_r = published["krippendorff2011_4obs_12units"]["R_irrCAC_README"]
-    counts = counts_of(KRIPPENDORFF_2011, 5)
-    assert value_of("percent", counts) == pytest.approx(in_r["pa"], abs=5e-8)
-    assert value_of("gwet_ac1", counts) == pytest.approx(in_r["AC1"], abs=5e-6)
-    assert value_of("fleiss", counts) == pytest.approx(in_r["fleiss"], abs=5e-6)
-
-
-def test_wikipedias_alpha_comes_out_as_published(published):
-    example = published["wikipedia_alpha_3coders_15units"]
-    counts = counts_of(WIKIPEDIA_ALPHA, 4)
-    assert round(value_of("krippendorff_nominal", counts), 3) == example["published"]["alpha_nominal"]
-    assert value_of("krippendorff_ordinal", counts) == pytest.approx(example["recomputed"]["alpha_ordinal"], abs=5e-7)
-
-
-def test_wikipedias_fleiss_kappa_comes_out_as_published(published):
-    example = published["wikipedia_fleiss_10subjects_14raters"]
-    counts = np.array(example["table"])
-    assert value_of("fleiss", counts) == pytest.approx(example["recomputed"]["fleiss"], abs=1e-12)
-    assert round(value_of("fleiss", counts), 2) == example["published"]["fleiss"]
-    assert value_of("krippendorff_nominal", counts) == pytest.approx(example["recomputed"]["alpha_nominal"], abs=5e-7)
-
-
-def test_gwets_two_raters_come_out_as_published(published):
-    example = published["irrCAC_cont3x3abstractors"]
-    counts, said = counts_of_table(example["table"]), example["published"]
-    assert value_of("percent", counts) == pytest.approx(said["percent"], abs=1e-12)
-    assert value_of("gwet_ac1", counts) == pytest.approx(said["AC1"], abs=5e-8)
-    assert value_of("krippendorff_nominal", counts) == pytest.approx(said["krippendorff"], abs=5e-8)
-    assert value_of("fleiss", counts) == pytest.approx(said["scott"], abs=5e-8)  # for two raters Fleiss' is Scott's pi
-
-
-@pytest.mark.parametrize("name", ["irrCAC_cont3x3abstractors", "statsmodels_table10_SAS"])
-def test_cohens_kappa_comes_out_as_published(published, name):
-    _, cohen, _ = kappas(np.array([published[name]["table"]], dtype=float))
-    assert cohen[0] == pytest.approx(published[name]["recomputed"]["cohen"], abs=1e-9)
 
 
 def test_pandalm_comes_out_as_published(real_data, published):
@@ -104,38 +23,6 @@ def test_pandalm_comes_out_as_published(real_data, published):
     assert found["gwet_ac1"] == pytest.approx(said["AC1"], abs=5e-6)
     assert found["cohen_mean"] == pytest.approx((0.852 + 0.8789 + 0.8617) / 3, abs=1e-4)
     assert [round(kappa, 2) for kappa in report.annotator_pairs["cohen"]] == [0.85, 0.88, 0.86]
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_alpha_equals_the_krippendorff_library_on_ragged_votes(seed):
-    draw = np.random.default_rng(seed)
-    counts = draw.multinomial(1, [0.5, 0.2, 0.2, 0.1], size=(80, 6)).cumsum(axis=1)[np.arange(80), draw.integers(0, 6, 80)]
-    for level in ("nominal", "ordinal"):
-        expected = krippendorff.alpha(value_counts=counts, level_of_measurement=level)
-        assert value_of(f"krippendorff_{level}", counts) == pytest.approx(expected, abs=1e-9)
-
-
-def test_a_pair_with_one_vote_counts_in_the_label_shares_only():
-    # p1 agrees, p2 does not: observed 1/2. Shares over p1, p2, p3: first (1 + 1/2 + 0)/3 = 1/2, second 1/2.
-    # AC1 with two labels: chance = 1/2 * 1/2 + 1/2 * 1/2 = 1/2, so (1/2 - 1/2) / (1/2) = 0.
-    # Without p3 the shares would be 3/4 and 1/4, chance 3/8, AC1 = (1/8) / (5/8) = 1/5.
-    counts = np.array([[2, 0], [1, 1], [0, 1]])
-    assert value_of("percent", counts) == pytest.approx(0.5)
-    assert value_of("gwet_ac1", counts) == pytest.approx(0.0)
-    assert value_of("gwet_ac1", counts[:2]) == pytest.approx(0.2)
-
-
-def test_gwets_ac2_by_hand():
-    # Ordinal weights of three labels: 1 - 1/3 for neighbours, 0 for the ends; their sum is 3 + 4 * 2/3 = 17/3.
-    # Observed: p1 (first, tie) 2/3, p2 (first, first) 1, mean 5/6. Shares 3/4, 1/4, 0: sum of p(1-p) is 3/8.
-    # Chance: 17/3 / 6 * 3/8 = 17/48. AC2 = (40/48 - 17/48) / (31/48) = 23/31.
-    assert ordinal_weights(3).tolist() == pytest.approx(np.array([[1, 2 / 3, 0], [2 / 3, 1, 2 / 3], [0, 2 / 3, 1]]))
-    assert value_of("gwet_ac2", np.array([[1, 1, 0], [2, 0, 0]])) == pytest.approx(23 / 31)
-
-
-def test_agreement_with_most_of_the_others_by_hand():
-    # ffs: a and b each see the others split (not compared), c sees two firsts and differs. fff: three agree. 3 of 4.
-    assert value_of("with_others", np.array([[2, 1, 0], [3, 0, 0]])) == pytest.approx(0.75)
 
 
 def test_the_offered_labels_matter_and_are_not_read_off_the_votes():
@@ -238,7 +125,10 @@ def test_the_wide_interval_adds_the_jackknife_over_annotators():
         ]
         people = 5 / 6 * np.sum((np.array(left) - np.mean(left)) ** 2)
         sampling = ((found.high - found.low) / 3.92) ** 2
-        assert (found.wide_high - found.wide_low) / 3.92 == pytest.approx(np.sqrt(people + sampling), rel=0.05)
+        # Six people: between 5 degrees of freedom (people alone) and many (pairs alone).
+        freedom = 5 * ((people + sampling) / people) ** 2
+        expected = 2 * student_t(freedom) * np.sqrt(people + sampling)
+        assert found.wide_high - found.wide_low == pytest.approx(expected, rel=0.05)
         assert found.wide_low <= found.low <= found.value <= found.high <= found.wide_high
 
 
@@ -258,6 +148,20 @@ def test_annotator_pairs_hold_each_two_people_once_with_their_shared_pairs():
 def test_people_who_share_few_pairs_do_not_enter_the_mean_of_cohens_kappa():
     mean = compare_annotators(np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1]), np.array([0, 1, 1, 1]), n_labels=2).mean
     assert np.isnan(mean.value)
+
+
+def test_thousands_of_people_are_compared_as_a_few_are():
+    # Codes spread over 3,000 people take the way for many; the numbers are those of the way for few.
+    draw = np.random.default_rng(0)
+    items, people = np.nonzero(draw.random((60, 4)) < 0.8)
+    labels = draw.integers(0, 3, len(items))
+    few = compare_annotators(items, people, labels, n_labels=3)
+    many = compare_annotators(items, people * 1000, labels, n_labels=3)
+    assert (many.a // 1000).tolist() == few.a.tolist()
+    assert many.cohen == pytest.approx(few.cohen)
+    assert (many.mean.value, many.mean.sampling) == pytest.approx((few.mean.value, few.mean.sampling))
+    alone = compare_annotators(np.array([0, 1]), np.array([0, 2999]), np.array([0, 1]), n_labels=3)
+    assert len(alone.a) == 0
 
 
 def test_contested_pairs_come_most_divided_first():
@@ -280,3 +184,19 @@ def test_one_dominating_choice_is_pointed_out():
     # 45 pairs ff, 5 pairs fs: 90 % agreement, but alpha is near 0.
     assert "95% of all votes say first" in agreement.prevalence_note(agreement.measure(ballots(*["ff"] * 45, *["fs"] * 5)))
     assert agreement.prevalence_note(agreement.measure(ballots(*["ff", "ss"] * 20, "fs"))) == ""
+
+
+def test_ratings_from_1_to_5_are_measured_on_their_scale():
+    # Two raters, three answers: (5, 4), (1, 1), (3, 3). Nominal agreement is 2 of 3.
+    # AC2: ordinal weights of five labels are 1 - d(d+1)/20, so neighbours agree 0.9: observed (0.9 + 1 + 1) / 3 = 29/30.
+    ratings = pd.DataFrame(
+        [("x", "a", 5), ("x", "b", 4.0), ("y", "a", 1), ("y", "b", 1), ("z", "a", 3), ("z", "b", 3), ("z", "c", None)],
+        columns=["item_id", "annotator", "rating"],
+    )
+    found = agreement.measure_ratings(ratings)
+    assert found["percent"].value == pytest.approx(2 / 3)
+    # Shares of 1..5: 1/3, 0, 1/3, 1/6, 1/6; sum of p(1-p) = 4/9 + 10/36 = 26/36. Weights sum to 5 + 8(.9) + 6(.7) + 4(.4) = 18.
+    chance = 18 / 20 * 26 / 36
+    assert found["gwet_ac2"].value == pytest.approx((29 / 30 - chance) / (1 - chance))
+    with pytest.raises(VoteError, match=r"Some votes say 4\.5"):
+        agreement.measure_ratings(ratings.assign(rating=4.5))

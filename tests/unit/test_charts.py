@@ -2,8 +2,8 @@ import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
-from dashboard import charts, tables, theme
-from pipeline import agreement, progress
+from dashboard import charts, opinions, tables, theme
+from pipeline import adjudicate, agreement, progress
 from pipeline.consensus import decide
 from pipeline.curate import Rules, curate
 from tests.frames import ballots, plain_pairs
@@ -93,7 +93,7 @@ def test_kept_pairs_and_reasons_add_up_to_all_pairs():
 def test_tables_of_nothing_have_their_columns():
     empty = agreement.measure(ballots())
     assert tables.annotator_pairs(empty.annotator_pairs).empty
-    assert tables.contested(agreement.contested(ballots()), plain_pairs(0)).empty
+    assert opinions.queue(adjudicate.queue(ballots()), plain_pairs(0)).empty
     assert tables.days(progress.votes_per_day(ballots())).empty
     assert tables.coefficients_in_words(tables.coefficients(empty))["value"].isna().all()
 

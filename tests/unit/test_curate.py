@@ -140,3 +140,13 @@ def test_a_pair_that_a_screen_set_aside_stands_under_its_reason_until_it_is_brou
     assert found.summary["excluded"] == {"screen_refusal": 1}
     back = curate(decided, table, Rules(min_votes=2), screened=screened.iloc[:0])
     assert back.preferences["pair_id"].tolist() == ["p1", "p2"]
+
+
+def test_a_pair_set_aside_that_a_reviewer_decided_is_in_again():
+    table = plain_pairs(2)
+    screened = pd.DataFrame({"response_id": table["second_id"], "reason": "refusal", "detail": "it begins with: sorry"})
+    decided = decide(ballots("fff", "sss"), method="majority")
+    decided.loc[decided["pair_id"] == "p2", "method"] = "adjudicator"
+    found = curate(decided, table, Rules(min_votes=2), screened=screened)
+    assert found.preferences["pair_id"].tolist() == ["p2"]
+    assert found.summary["excluded"] == {"screen_refusal": 1}

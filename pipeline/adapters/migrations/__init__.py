@@ -11,7 +11,7 @@ from sqlalchemy.engine import Engine
 
 from pipeline.errors import WorkspaceError
 
-HEAD = "0003"
+HEAD = "0004"
 
 
 def upgrade(engine: Engine) -> None:

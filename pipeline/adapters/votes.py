@@ -1,0 +1,201 @@
+"""Votes: what people said, in the store. Rows are only ever added.
+
+A later vote of the same person on the same pair, in the same role, supersedes the earlier one; "later" is the order of
+arrival, never the clock. Someone who voted under two names is joined by an alias beside the votes, which stay as cast.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+import pandas as pd
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+
+from pipeline import annotate
+from pipeline.adapters import schema
+from pipeline.adapters.database import Database
+from pipeline.errors import VoteError
+from pipeline.records import Choice, Role, Vote, utc_now
+
+
+class VoteTable(Database):
+    """Votes and the names people cast them under."""
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__(engine)
+        self._kept: dict[str, tuple[tuple[object, ...], pd.DataFrame]] = {}
+
+    def add_votes(self, project: str, votes: Iterable[Vote]) -> int:
+        """Add votes; a version that is already there is left as it is. Return how many were new.
+
+        Raises:
+            VoteError: A vote is on a pair the project does not have, or says what is no Choice; nothing was added.
+        """
+        with self.writing() as connection:
+            return self._add_votes(connection, project, list(votes))
+
+    def import_votes(self, project: str, votes: Iterable[Vote]) -> list[Vote]:
+        """Add votes of a finished study, changed ones as new versions; return the new ones as `annotate.new_votes` has them.
+
+        Raises:
+            VoteError: As in `add_votes`; nothing was added.
+        """
+        table = schema.votes
+        columns = [column for column in table.c if column.name not in ("seq", "project")]
+        wanted = (table.c.project == project) & (table.c.role == str(Role.ANNOTATOR))
+        with self.writing() as connection:
+            self.queue(connection, project)
+            rows = connection.execute(sa.select(*columns).where(wanted)).mappings()
+            new = annotate.new_votes(votes, (Vote(**row) for row in rows), now=datetime.now(UTC))
+            self._add_votes(connection, project, new)
+        return new
+
+    def _add_votes(self, connection: Connection, project: str, votes: list[Vote]) -> int:
+        rows = [_row(project, vote) for vote in votes]
+        self._check_pairs(connection, project, {vote.pair_id for vote in votes})
+        added = self.insert_missing(connection, schema.votes, rows)
+        self._recount(connection, project)
+        return added
+
+    def add_decision(self, project: str, decision: Vote) -> Vote:
+        """Add a reviewer's decision on a pair, as the next version of what this reviewer decided there before.
+
+        Raises:
+            VoteError: The project has no such pair.
+        """
+        table = schema.votes
+        mine = (table.c.project == project) & (table.c.annotator == decision.annotator) & (table.c.pair_id == decision.pair_id)
+        newest = sa.select(sa.func.coalesce(sa.func.max(table.c.version), -1)).where(mine, table.c.role == str(Role.ADJUDICATOR))
+        with self.writing() as connection:
+            self._check_pairs(connection, project, {decision.pair_id})
+            version = int(connection.execute(newest).scalar_one()) + 1
+            stored = dataclasses.replace(decision, role=Role.ADJUDICATOR, version=version)
+            connection.execute(sa.insert(table).values(_row(project, stored)))
+        return stored
+
+    def _check_pairs(self, connection: Connection, project: str, pair_ids: set[str]) -> None:
+        known = sa.select(schema.pairs.c.id).where(schema.pairs.c.project == project)
+        unknown = sorted(pair_ids - set(connection.execute(known).scalars()))
+        if unknown:
+            raise VoteError(
+                f"{len(unknown):,} {'pair is' if len(unknown) == 1 else 'pairs are'} not in this project, first {unknown[0]}.",
+                hint="Add the pairs first, or correct the votes; nothing was added.",
+            )
+
+    def recount(self, project: str) -> None:
+        """Derive `pairs.n_votes` from the votes again."""
+        with self.writing() as connection:
+            self._recount(connection, project)
+
+    def _recount(self, connection: Connection, project: str) -> None:
+        latest, alias = self._latest_votes(project), schema.aliases
+        same = (alias.c.project == project) & (alias.c.annotator == latest.c.annotator)
+        counted = (
+            sa.select(sa.func.count(sa.func.coalesce(alias.c.name, latest.c.annotator).distinct()))
+            .select_from(latest.outerjoin(alias, same))
+            .where(latest.c.pair_id == schema.pairs.c.id, latest.c.choice != str(Choice.SKIP))
+            .scalar_subquery()
+        )
+        connection.execute(sa.update(schema.pairs).where(schema.pairs.c.project == project).values(n_votes=counted))
+
+    def _latest_votes(self, project: str) -> sa.Subquery:
+        """The vote that counts of each annotator on each pair: the one of the highest version."""
+        later, table = schema.votes.alias("later"), schema.votes
+        superseded = sa.exists().where(
+            later.c.project == table.c.project,
+            later.c.annotator == table.c.annotator,
+            later.c.pair_id == table.c.pair_id,
+            later.c.role == table.c.role,
+            later.c.version > table.c.version,
+        )
+        wanted = (table.c.project == project) & (table.c.role == str(Role.ANNOTATOR))
+        return sa.select(table).where(wanted, ~superseded).subquery("latest")
+
+    def votes(self, project: str, *, history: bool = False) -> pd.DataFrame:
+        """Return the annotators' votes that count, or with `history` every vote ever cast in any role, as they arrived.
+
+        Columns: `seq, pair_id, annotator, version, choice, shown_first, reason, edited, seconds,
+        guidelines_version, at, role` (`at` as timestamps in UTC). `annotator` is the name in force.
+        """
+        if history:
+            return self._vote_frame(sa.select(schema.votes).where(schema.votes.c.project == project).subquery(), project)
+        seen = self._last_change(project)
+        kept = self._kept.get(project)
+        if kept is None or kept[0] != seen:
+            frame = self._vote_frame(self._latest_votes(project), project)
+            kept = seen, frame.drop_duplicates(["pair_id", "annotator"], keep="last", ignore_index=True)
+            # One project at a time: reading a million votes takes seconds, and a page asks for them many times.
+            self._kept = {project: kept}
+        return kept[1].copy(deep=False)
+
+    def _last_change(self, project: str) -> tuple[object, ...]:
+        """What is different as soon as a vote is added, or a name joined to another."""
+        votes, names = schema.votes.c, schema.aliases.c
+        newest = sa.select(sa.func.max(votes.seq)).where(votes.project == project).scalar_subquery()
+        renamed = sa.select(sa.func.max(names.at)).where(names.project == project).scalar_subquery()
+        with self.reading() as connection:
+            return tuple(connection.execute(sa.select(newest, renamed)).one())
+
+    def votes_on(self, project: str, pair_id: str) -> pd.DataFrame:
+        """Return every vote ever cast on one pair, in any role, with the columns of `votes`."""
+        on_pair = (schema.votes.c.project == project) & (schema.votes.c.pair_id == pair_id)
+        return self._vote_frame(sa.select(schema.votes).where(on_pair).subquery(), project)
+
+    def decisions(self, project: str) -> pd.DataFrame:
+        """Return the reviewers' decision in force on each decided pair: the last to arrive, with the columns of `votes`.
+
+        A decision to skip takes the one before back, so such pairs are not among them.
+        """
+        reviewers = (schema.votes.c.project == project) & (schema.votes.c.role == str(Role.ADJUDICATOR))
+        frame = self._vote_frame(sa.select(schema.votes).where(reviewers).subquery(), project)
+        newest = frame.drop_duplicates("pair_id", keep="last")
+        return newest[newest["choice"] != Choice.SKIP].reset_index(drop=True)
+
+    def _vote_frame(self, source: sa.Subquery, project: str) -> pd.DataFrame:
+        columns = [column for column in source.c if column.name != "project"]
+        frame = self.frame(sa.select(*columns).order_by(source.c.seq))
+        frame["at"] = pd.to_datetime(frame["at"], format="ISO8601", utc=True)
+        names = self.aliases(project)
+        return frame.assign(annotator=frame["annotator"].replace(names)) if names else frame
+
+    def aliases(self, project: str) -> dict[str, str]:
+        """Return the name in force of each annotator who has another one."""
+        table = schema.aliases
+        with self.reading() as connection:
+            rows = connection.execute(sa.select(table.c.annotator, table.c.name).where(table.c.project == project))
+            return {row.annotator: row.name for row in rows}
+
+    def rename_annotator(self, project: str, old: str, new: str) -> None:
+        """From now on show the votes cast as `old` under `new`; where both voted on a pair, the later vote counts.
+
+        Raises:
+            VoteError: Nobody voted as `old`, or both names are the same.
+        """
+        table, cast = schema.aliases, schema.votes
+        voted = sa.select(cast.c.annotator).where(cast.c.project == project, cast.c.annotator == old)
+        known = voted.union_all(sa.select(table.c.annotator).where(table.c.project == project, table.c.name == old)).limit(1)
+        with self.writing() as connection:
+            if old == new or connection.execute(known).first() is None:
+                what = "Both names are the same." if old == new else f"Nobody has voted in this project as {old}."
+                raise VoteError(what, hint="Look up the names on the Progress page; nothing was changed.")
+            # Whoever was joined to the old name follows it, and nobody stays an alias of themselves.
+            pointing = (table.c.project == project) & ((table.c.name == old) | (table.c.annotator == old))
+            connection.execute(sa.delete(table).where(table.c.project == project, table.c.annotator == new))
+            followers = list(connection.execute(sa.select(table.c.annotator).where(pointing)).scalars())
+            connection.execute(sa.delete(table).where(pointing))
+            joined = sorted({old, *followers} - {new})
+            rows = [{"project": project, "annotator": name, "name": new, "at": utc_now()} for name in joined]
+            connection.execute(sa.insert(table), rows)
+            self._recount(connection, project)
+
+
+def _row(project: str, vote: Vote) -> dict[str, object]:
+    if vote.choice not in list(Choice):
+        raise VoteError(
+            f"A vote on pair {vote.pair_id} says {vote.choice}, which is no choice.",
+            hint=f"A vote says one of {', '.join(Choice)}; nothing was added.",
+        )
+    return {"project": project} | dataclasses.asdict(vote) | {"choice": str(vote.choice), "role": str(vote.role)}

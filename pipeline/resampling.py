@@ -1,0 +1,206 @@
+"""Resampling: a coefficient of votes, and how sure it is.
+
+Comes in: long votes, one per annotator and pair, as codes. Goes out: a Coefficient with two intervals, one for other
+pairs voted on by the same people, one for other pairs and other people. Formulas: docs/agreement.md.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pipeline.coefficients import Floats, Integers, count_labels, distinct_patterns, values_of
+from pipeline.errors import VoteError
+from pipeline.intervals import jackknife_deviation, reach_over_people
+
+_SHARES = ("percent", "with_others")
+_WHY_UNDEFINED = {"with_others": "No vote can be compared with others that agree among themselves."}
+_CELLS_AT_ONCE = 4_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coefficient:
+    """One number and how sure it is. `value` is None where it is undefined, and `why` says so in words.
+
+    `low` to `high` is a 95 % interval for other pairs voted on by the same people; `wide_low` to `wide_high` is
+    one for other pairs and other people (None with fewer than three annotators). `n` counts the pairs compared.
+    """
+
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int
+    why: str = ""
+    wide_low: float | None = None
+    wide_high: float | None = None
+
+
+class Coded(NamedTuple):
+    """Votes as numbers: three arrays of the same length, and how many of each there are."""
+
+    items: Integers
+    annotators: Integers
+    labels: Integers
+    n_items: int
+    n_annotators: int
+    n_labels: int
+    item_ids: pd.Index
+
+
+def encode(votes: pd.DataFrame, allowed: Sequence[str], *, item: str = "pair_id", label: str = "choice") -> Coded:
+    """Return votes as codes; items by first appearance, annotators by name, labels by their place in `allowed`.
+
+    Args:
+        votes: Columns `item`, `annotator`, `label`; one row per annotator and item.
+        allowed: Every label that could be given, in order.
+        item: The column that says what was voted on.
+        label: The column that says what was voted.
+
+    Raises:
+        VoteError: An annotator voted twice on the same item, or said what was not offered.
+    """
+    items, item_ids = pd.factorize(votes[item])
+    annotators, people = pd.factorize(votes["annotator"], sort=True)
+    said, words = pd.factorize(votes[label])
+    places = pd.Index([str(one) for one in allowed]).get_indexer(pd.Index([str(word) for word in words]))
+    if (places < 0).any():
+        raise VoteError(
+            f"Some votes say {', '.join(sorted(str(word) for word in words[places < 0]))}, which was not offered.",
+            hint=f"The choices are {', '.join(map(str, allowed))}; correct the votes or name every choice that was offered.",
+        )
+    seen = np.sort(items * max(len(people), 1) + annotators)
+    repeated = seen[1:][seen[1:] == seen[:-1]]
+    if len(repeated):
+        raise VoteError(
+            f"{len(repeated)} repeated votes, first on pair {item_ids[repeated[0] // len(people)]}.",
+            hint="Keep the latest vote of each annotator on a pair before you measure agreement.",
+        )
+    labels = places.astype(np.int64)[said] if len(words) else np.array([], dtype=np.int64)
+    return Coded(items, annotators, labels, len(item_ids), len(people), len(allowed), pd.Index(item_ids))
+
+
+def part_of(coded: Coded, kept: NDArray[np.bool_]) -> Coded:
+    """Return the votes that are kept; items without any are gone, annotators keep their codes."""
+    items = coded.items[kept]
+    present = np.bincount(items, minlength=coded.n_items) > 0
+    places = np.cumsum(present) - 1
+    ids = coded.item_ids[present]
+    return coded._replace(
+        items=places[items], annotators=coded.annotators[kept], labels=coded.labels[kept], n_items=len(ids), item_ids=ids
+    )
+
+
+class Resampled:
+    """Distinct count rows of the votes; how often each occurs, as it is, resampled, and without each annotator."""
+
+    def __init__(self, coded: Coded, seed: int, resamples: int) -> None:
+        self.coded, self.resamples = coded, resamples
+        counts = count_labels(coded.items, coded.labels, n_items=coded.n_items, n_labels=coded.n_labels)
+        self.rows, self.row_of, self.times = distinct_patterns(counts)
+        self.seed = seed
+        self.n = int((counts.sum(axis=1) >= 2).sum())
+        self._drawn: Integers | None = None
+        self._left: tuple[Integers, list[Integers]] | None = None
+
+    def value(self, name: str) -> tuple[float, float]:
+        """The coefficient, and the disagreement expected by chance."""
+        values, expected = values_of(name, self.rows, self.times)
+        return float(values[0]), float(expected[0])
+
+    def resampled(self, name: str) -> Floats:
+        """The coefficient on each resample of the pairs."""
+        size = max(1, _CELLS_AT_ONCE // len(self.rows))
+        if size >= self.resamples:
+            if self._drawn is None:
+                self._drawn = next(iter(self._draws(self.resamples)))
+            return values_of(name, self.rows, self._drawn)[0]
+        return np.concatenate([values_of(name, self.rows, drawn)[0] for drawn in self._draws(size)])
+
+    def _draws(self, size: int) -> Iterator[Integers]:
+        """Resamples, at most `size` at once: how often each row occurs in each."""
+        shares, total = self.times / self.times.sum(), int(self.times.sum())
+        draw = np.random.default_rng(self.seed)
+        for start in range(0, self.resamples, size):
+            yield draw.multinomial(total, shares, min(size, self.resamples - start))
+
+    def without_each(self, name: str) -> Floats:
+        """The coefficient with each annotator left out in turn."""
+        if self._left is None:
+            self._left = self._leave_out()
+        rows, times = self._left
+        return np.concatenate([values_of(name, rows, some)[0] for some in times])
+
+    def _leave_out(self) -> tuple[Integers, list[Integers]]:
+        """Count rows with and without one vote, and how often each occurs without each annotator."""
+        n_rows, k = self.rows.shape
+        # A vote that is left out turns its pair's row into one with that label counted once less.
+        lowered = np.maximum(self.rows[:, None, :] - np.eye(k, dtype=np.int64), 0).reshape(-1, k)
+        rows, coded = np.concatenate([self.rows, lowered]), self.coded
+        place = self.row_of[coded.items] * k + coded.labels
+        cells = np.bincount(coded.annotators * (n_rows * k) + place, minlength=coded.n_annotators * n_rows * k)
+        gained = cells.reshape(coded.n_annotators, n_rows, k)
+        times, size = [], max(1, _CELLS_AT_ONCE // len(rows))
+        for start in range(0, coded.n_annotators, size):
+            some = gained[start : start + size]
+            times.append(np.hstack([self.times - some.sum(axis=2), some.reshape(len(some), -1)]))
+        return rows, times
+
+
+def estimate(name: str, table: Resampled, *, over_people: bool = True) -> Coefficient:
+    """Return one coefficient of a table of counts, with both intervals, or with that over pairs alone."""
+    if table.n == 0:
+        return undefined(0, "No pair has two votes that can be compared yet.")
+    value, expected = table.value(name)
+    if np.isnan(value):
+        return undefined(table.n, _WHY_UNDEFINED.get(name, "Every vote is the same, so agreement cannot be told from chance."))
+    drawn = table.resampled(name)
+    drawn = drawn[~np.isnan(drawn)]
+    low, high = np.percentile(drawn, [2.5, 97.5]) if len(drawn) else (value, value)
+    lowest = 0.0 if name in _SHARES else -1.0
+    without_each = table.without_each(name) if over_people else np.array([])
+    return sure(value, (low, high), float(drawn.std()), without_each, expected, table.n, lowest)
+
+
+def undefined(n: int, why: str) -> Coefficient:
+    """Return a coefficient without a value; `why` says in words what is missing."""
+    return Coefficient(value=None, low=None, high=None, n=n, why=why)
+
+
+def sure(
+    value: float,
+    narrow: tuple[float, float],
+    sampling: float,
+    without_each: Floats,
+    expected: float,
+    n: int,
+    lowest: float,
+) -> Coefficient:
+    """Return a defined coefficient with its intervals; the wide one holds the narrow one.
+
+    `sampling` is its standard deviation over other pairs, `without_each` its value without each annotator in turn,
+    `expected` the disagreement that chance predicts, `lowest` the end of its range.
+    """
+    low, high = (float(bound) for bound in narrow)
+    if sampling < 1e-12 or n < 2:
+        low, high = _bounds_without_spread(value, expected, n, lowest)
+    few = "Only one pair has two votes, so the true figure could be anything." if n < 2 else ""
+    people = jackknife_deviation(without_each)
+    if people is None:
+        return Coefficient(value=value, low=low, high=high, n=n, why=few)
+    reach = reach_over_people(sampling, people, len(without_each))
+    wide = (max(lowest, min(low, value - reach)), min(1.0, max(high, value + reach)))
+    return Coefficient(value=value, low=low, high=high, n=n, why=few, wide_low=wide[0], wide_high=wide[1])
+
+
+def _bounds_without_spread(value: float, expected: float, n: int, lowest: float) -> tuple[float, float]:
+    """Bounds where every resample gives the same number.
+
+    When all n pairs look alike, up to 1 - 0.025^(1/n) of all pairs may still differ (exact binomial bound).
+    """
+    if n < 2:
+        return lowest, 1.0
+    reach = (1 - 0.025 ** (1 / n)) / expected
+    return max(lowest, value - reach), min(1.0, value + reach)
