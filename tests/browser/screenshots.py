@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.browser.conftest import ARGUMENTS, SIZES
 from tests.serving import dashboard
@@ -30,6 +30,8 @@ def take(browser: Browser, address: str, name: str, page_path: str, size: str, s
     page.goto(f"{address}/{page_path}")
     page.get_by_role("heading", level=1).wait_for(timeout=60_000)
     page.wait_for_timeout(3_000)
+    # The README once showed an error box for a board: a picture of one is refused.
+    expect(page.get_by_test_id("stException")).to_have_count(0)
     page.screenshot(path=FOLDER / f"{name}.png")
     page.close()
 
