@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test check format lint types imports bench lock install setup screenshots
+.PHONY: run test check format lint types imports bench lock install setup screenshots argilla argilla-stop
 
 run: .venv/.installed  ## the dashboard, on this computer only
 	$(BIN)/streamlit run dashboard/Home.py
@@ -18,7 +18,7 @@ install:  ## everything a developer needs, exactly as locked
 	$(BIN)/uv sync --quiet --locked --inexact
 	touch .venv/.installed
 
-setup: install  ## what the browser and Postgres tests need besides
+setup: install  ## what the browser, Postgres and Argilla tests need besides
 	sh tests/setup.sh
 
 test: setup  ## all tests
@@ -49,3 +49,9 @@ lock:  ## after a change of pyproject.toml
 
 screenshots: setup  ## the pictures in docs/screenshots
 	$(BIN)/python -m tests.browser.screenshots
+
+argilla: setup  ## a real Argilla on this computer, without docker: ARGILLA_PORT=6900 and others choose its ports
+	$(BIN)/python -m tests.argilla.stack start
+
+argilla-stop:
+	$(BIN)/python -m tests.argilla.stack stop

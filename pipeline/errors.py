@@ -11,7 +11,8 @@ PipelineError
 ├── ExportError          a release cannot be written
 ├── JobError             a background job cannot be started or stopped
 └── BackendError         the database or another server failed
-    └── WorkspaceError   the workspace cannot be opened: newer, full, or not writable
+    ├── WorkspaceError   the workspace cannot be opened: newer, full, or not writable
+    └── ArgillaError     the Argilla server is down, refuses the key, or does not hold what it should
 
 Stages and adapters raise these; the command line and the pages show `message` and `hint`.
 """
@@ -68,3 +69,7 @@ class BackendError(PipelineError):
 
 class WorkspaceError(BackendError):
     """The workspace cannot be opened: written by a newer version, full, or not writable."""
+
+
+class ArgillaError(BackendError):
+    """The Argilla server is down, refuses the key, or does not hold what it should."""

@@ -13,6 +13,8 @@ import sqlalchemy as sa
 
 from pipeline.adapters import schema
 from pipeline.adapters.store import Store, open_store
+from tests.argilla.stack import Ports, Stack, StackError
+from tests.serving import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -65,6 +67,20 @@ def either_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Sto
             for table in schema.metadata.sorted_tables:
                 connection.execute(sa.delete(table))
     opened.close()
+
+
+@pytest.fixture(scope="session")
+def argilla(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A real Argilla on free ports, its data in a temporary folder; skips loudly where it cannot be had."""
+    ports = Ports(*(free_port() for _ in range(4)))
+    stack = Stack(tmp_path_factory.mktemp("argilla"), ports)
+    try:
+        stack.start()
+    except StackError as error:
+        stack.stop()
+        pytest.skip(f"ARGILLA NOT TESTED: {error}")
+    yield stack
+    stack.stop()
 
 
 @pytest.fixture(scope="session")
