@@ -4,16 +4,18 @@ Frames come back shared between visitors and must not be changed. A cached read 
 with it (the last vote, the counts), so a page never shows an old number.
 """
 
+import functools
 import os
+from collections.abc import Callable
+from typing import Concatenate, ParamSpec, TypeVar
 
 import pandas as pd
 import streamlit as st
 
 from dashboard.downloads import Download
-from pipeline import wiring
+from pipeline import annotators, wiring
 from pipeline.adapters import endpoints
 from pipeline.agreement import AgreementReport, measure, offered_choices
-from pipeline.annotators import examine, pseudonyms
 from pipeline.consensus import Advice, advise
 from pipeline.curate import Curation, Rules
 from pipeline.decisions import Reviewed
@@ -28,6 +30,36 @@ from pipeline.settings import Settings
 from pipeline.shapes import Split
 from pipeline.source import HUB, SAMPLE, Source, file_stamp
 from pipeline.studio import ProjectStatus, Studio
+
+Arguments = ParamSpec("Arguments")
+Found = TypeVar("Found")
+Read = Callable[Concatenate[str, Arguments], Found]
+
+
+def _per_version(*, keep: int = 8, spinner: str | bool = False) -> Callable[[Read[Arguments, Found]], Read[Arguments, Found]]:
+    """Keep what is read of a project until anything of the project changes; `keep` so many, with a word while it takes."""
+
+    def keeping(read: Read[Arguments, Found]) -> Read[Arguments, Found]:
+        def kept(
+            url: str,  # noqa: ARG001 - part of the cache's key, as is the version
+            project: str,
+            version: str,  # noqa: ARG001
+            *args: Arguments.args,
+            **kwargs: Arguments.kwargs,
+        ) -> Found:
+            return read(project, *args, **kwargs)
+
+        # Streamlit tells cached functions apart by this name.
+        kept.__qualname__ = read.__qualname__
+        cached = st.cache_resource(show_spinner=spinner, max_entries=keep)(kept)
+
+        def latest(project: str, /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Found:
+            store = studio().store
+            return cached(store.url, project, store.version(project), *args, **kwargs)
+
+        return functools.update_wrapper(latest, read)
+
+    return keeping
 
 
 @st.cache_resource(show_spinner=False)
@@ -54,36 +86,24 @@ def projects() -> list[Project]:
 
 def status() -> list[ProjectStatus]:
     """Return where each project stands."""
-    return [_status(studio().store.url, project.name, studio().store.version(project.name)) for project in projects()]
+    return [project_status(project.name) for project in projects()]
 
 
+@_per_version(keep=256)
 def project_status(project: str) -> ProjectStatus:
     """Return where one project stands."""
-    return _status(studio().store.url, project, studio().store.version(project))
-
-
-@st.cache_resource(show_spinner=False, max_entries=256)
-def _status(url: str, project: str, version: str) -> ProjectStatus:  # noqa: ARG001 - part of the cache's key
     return studio().status(project)
 
 
+@_per_version()
 def votes(project: str) -> pd.DataFrame:
     """Return the votes that count, as `Store.votes`."""
-    return _votes(studio().store.url, project, studio().store.version(project))
-
-
-@st.cache_resource(show_spinner=False, max_entries=8)
-def _votes(url: str, project: str, version: str) -> pd.DataFrame:  # noqa: ARG001 - part of the cache's key
     return studio().store.votes(project)
 
 
+@_per_version()
 def pairs(project: str) -> pd.DataFrame:
     """Return the pairs with their texts, as `Store.pairs`."""
-    return _pairs(studio().store.url, project, studio().store.version(project))
-
-
-@st.cache_resource(show_spinner=False, max_entries=8)
-def _pairs(url: str, project: str, version: str) -> pd.DataFrame:  # noqa: ARG001 - part of the cache's key
     return studio().store.pairs(project)
 
 
@@ -94,116 +114,72 @@ def open_pairs(project: str) -> pd.DataFrame:
     return known[~(known["first_id"].isin(out) | known["second_id"].isin(out))]
 
 
+@_per_version()
 def contents(project: str) -> Contents:
     """Return what a release of the project would hold, in every format; its frames are shared and must not be changed."""
-    return _contents(studio().store.url, project, studio().store.version(project))
-
-
-@st.cache_resource(show_spinner=False, max_entries=8)
-def _contents(url: str, project: str, version: str) -> Contents:  # noqa: ARG001 - part of the cache's key
     return studio().contents(project, ["all"])
 
 
-@st.cache_resource(show_spinner=False, max_entries=8)
-def _leakage(url: str, project: str, version: str) -> int | None:  # noqa: ARG001 - part of the cache's key
+@_per_version()
+def leakage(project: str) -> int | None:
+    """Return how many test prompts of the next release nearly repeat a training prompt; None without a test part."""
     made = studio().contents(project, ["dpo"])
     held_out = made.prompts(Split.TEST)
     return count_repeated(held_out, of=made.prompts(Split.TRAIN)) if held_out else None
 
 
-def leakage(project: str) -> int | None:
-    """Return how many test prompts of the next release nearly repeat a training prompt; None without a test part."""
-    return _leakage(studio().store.url, project, studio().store.version(project))
-
-
+@_per_version()
 def agreement(project: str) -> AgreementReport:
     """Return how far the annotators of a project agree."""
-    return _agreement(studio().store.url, project, studio().store.version(project))
-
-
-@st.cache_resource(show_spinner=False, max_entries=8)
-def _agreement(url: str, project: str, version: str) -> AgreementReport:  # noqa: ARG001 - part of the cache's key
     return measure(studio().store.votes(project))
 
 
+@_per_version(keep=16)
 def curation(project: str, rules: Rules) -> Curation:
     """Return what the rules would let through; its frames are shared and must not be changed."""
-    return _curation(studio().store.url, project, studio().store.version(project), rules)
-
-
-@st.cache_resource(show_spinner=False, max_entries=16)
-def _curation(url: str, project: str, version: str, rules: Rules) -> Curation:  # noqa: ARG001 - part of the cache's key
     return studio().curation(project, rules)
 
 
+@_per_version()
 def review_queue(project: str, order: str) -> pd.DataFrame:
     """Return the pairs a reviewer should look at, as `adjudicate.queue`."""
-    return _review_queue(studio().store.url, project, studio().store.version(project), order)
-
-
-@st.cache_resource(show_spinner=False, max_entries=8)
-def _review_queue(url: str, project: str, version: str, order: str) -> pd.DataFrame:  # noqa: ARG001 - part of the cache's key
     return studio().decisions.queue(project, order)
 
 
+@_per_version()
 def judge_checks(project: str, *, min_votes: int) -> list[JudgeCheck]:
     """Return how each judge of the project compares with its people."""
-    return _judge_checks(studio().store.url, project, studio().store.version(project), min_votes)
-
-
-@st.cache_resource(show_spinner=False, max_entries=8)
-def _judge_checks(url: str, project: str, version: str, min_votes: int) -> list[JudgeCheck]:  # noqa: ARG001 - part of the cache's key
     return studio().decisions.check_judges(project, min_votes=min_votes)
 
 
+@_per_version()
 def advice(project: str) -> Advice:
     """Return which method of adding up fits the votes."""
-    return _advice(studio().store.url, project, studio().store.version(project))
-
-
-@st.cache_resource(show_spinner=False, max_entries=8)
-def _advice(url: str, project: str, version: str) -> Advice:  # noqa: ARG001 - part of the cache's key
     return advise(votes(project))
 
 
+@_per_version(spinner="Adding up the votes in every way…")
 def flips(project: str, *, min_votes: int) -> pd.DataFrame:
     """Return the pairs on which the methods differ, as `consensus.flips`."""
-    return _flips(studio().store.url, project, studio().store.version(project), min_votes)
-
-
-@st.cache_resource(show_spinner="Adding up the votes in every way…", max_entries=8)
-def _flips(url: str, project: str, version: str, min_votes: int) -> pd.DataFrame:  # noqa: ARG001 - part of the cache's key
     return studio().decisions.flips(project, min_votes=min_votes)
 
 
+@_per_version(keep=16)
 def reviewed(project: str, method: str, *, min_votes: int) -> Reviewed:
     """Return how sure the outcomes of pairs were that a reviewer decided, and whether they were right."""
-    return _reviewed(studio().store.url, project, studio().store.version(project), method, min_votes)
-
-
-@st.cache_resource(show_spinner=False, max_entries=16)
-def _reviewed(url: str, project: str, version: str, method: str, min_votes: int) -> Reviewed:  # noqa: ARG001 - part of the cache's key
     return studio().decisions.reviewed(project, method, min_votes=min_votes)
 
 
+@_per_version(spinner="Looking at how each person votes…")
 def examined(project: str) -> pd.DataFrame:
     """Return what each annotator's votes show, as `annotators.examine`."""
-    return _examined(studio().store.url, project, studio().store.version(project))
-
-
-@st.cache_resource(show_spinner="Looking at how each person votes…", max_entries=8)
-def _examined(url: str, project: str, version: str) -> pd.DataFrame:  # noqa: ARG001 - part of the cache's key
     everything = studio().store.votes(project, history=True)
-    return examine(votes(project), pairs(project), history=everything[everything["role"] != Role.ADJUDICATOR])
+    return annotators.examine(votes(project), pairs(project), history=everything[everything["role"] != Role.ADJUDICATOR])
 
 
+@_per_version(spinner="Comparing the parts of the data…")
 def segments(project: str) -> pd.DataFrame:
     """Return agreement by kind of pair and by time, as `segments.by_segment`."""
-    return _segments(studio().store.url, project, studio().store.version(project))
-
-
-@st.cache_resource(show_spinner="Comparing the parts of the data…", max_entries=8)
-def _segments(url: str, project: str, version: str) -> pd.DataFrame:  # noqa: ARG001 - part of the cache's key
     cast = votes(project)
     return by_segment(cast, pairs(project), labels=offered_choices(cast))
 
@@ -223,25 +199,17 @@ def _languages_compared(url: str, versions: tuple[tuple[str, str], ...]) -> pd.D
     return by_language(votes_of)
 
 
+@_per_version(spinner="Looking ahead…")
 def outlook(project: str) -> Outlook:
     """Return what more votes would change, as `more_votes.expect`."""
-    return _outlook(studio().store.url, project, studio().store.version(project))
-
-
-@st.cache_resource(show_spinner="Looking ahead…", max_entries=8)
-def _outlook(url: str, project: str, version: str) -> Outlook:  # noqa: ARG001 - part of the cache's key
     cast = votes(project)
     return expect(cast, labels=offered_choices(cast))
 
 
-def pseudonyms_of(project: str) -> dict[str, str]:
+@_per_version()
+def stand_ins(project: str) -> dict[str, str]:
     """Return a stand-in for each annotator's name."""
-    return _pseudonyms(studio().store.url, project, studio().store.version(project))
-
-
-@st.cache_resource(show_spinner=False, max_entries=8)
-def _pseudonyms(url: str, project: str, version: str) -> dict[str, str]:  # noqa: ARG001 - part of the cache's key
-    return pseudonyms(votes(project))
+    return annotators.stand_ins(votes(project))
 
 
 def history(project: str, pair_id: str) -> pd.DataFrame:
@@ -293,33 +261,21 @@ def selection(opened: Source, language: str, rules: SelectionRules) -> Selection
     return select_prompts(language_rows(opened, language), language=language, rules=rules)
 
 
+@_per_version()
 def responses(project: str) -> pd.DataFrame:
     """Return the responses, as `Store.responses`."""
-    return _responses(studio().store.url, project, studio().store.version(project))
-
-
-@st.cache_resource(show_spinner=False, max_entries=8)
-def _responses(url: str, project: str, version: str) -> pd.DataFrame:  # noqa: ARG001 - part of the cache's key
     return studio().store.responses(project)
 
 
+@_per_version()
 def screened(project: str) -> pd.DataFrame:
     """Return what was noticed about the answers, as `ScreenStore.all`."""
-    return _screened(studio().store.url, project, studio().store.version(project))
-
-
-@st.cache_resource(show_spinner=False, max_entries=8)
-def _screened(url: str, project: str, version: str) -> pd.DataFrame:  # noqa: ARG001 - part of the cache's key
     return studio().screens.all(project)
 
 
+@_per_version()
 def judges(project: str) -> pd.DataFrame:
     """Return how each judge judged, as `judge.by_judge`."""
-    return _judges(studio().store.url, project, studio().store.version(project))
-
-
-@st.cache_resource(show_spinner=False, max_entries=8)
-def _judges(url: str, project: str, version: str) -> pd.DataFrame:  # noqa: ARG001 - part of the cache's key
     return studio().judges(project)
 
 
@@ -352,11 +308,7 @@ def models(base_url: str, api_key_env: str) -> tuple[str, ...]:
     return endpoints.check(base_url, key=os.environ.get(api_key_env, "") if api_key_env else "", timeout_s=3)
 
 
+@_per_version()
 def exclusions(project: str) -> pd.DataFrame:
     """Return the rows left out before voting, as `Store.exclusions`."""
-    return _exclusions(studio().store.url, project, studio().store.version(project))
-
-
-@st.cache_resource(show_spinner=False, max_entries=8)
-def _exclusions(url: str, project: str, version: str) -> pd.DataFrame:  # noqa: ARG001 - part of the cache's key
     return studio().store.exclusions(project)

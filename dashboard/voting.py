@@ -14,16 +14,16 @@ import streamlit as st
 
 from dashboard import services, state, widgets
 from pipeline import annotate
-from pipeline.annotate import Answer, Card
+from pipeline.annotate import Card, Pressed
 from pipeline.errors import PipelineError, StaleCardError
 from pipeline.records import DocumentKind, Project, Role
 
 BUTTONS = (
-    (Answer.LEFT, "Answer A is better", "1"),
-    (Answer.RIGHT, "Answer B is better", "2"),
-    (Answer.TIE, "Equally good", "3"),
-    (Answer.BOTH_BAD, "Both bad", "4"),
-    (Answer.SKIP, "Skip", "5"),
+    (Pressed.LEFT, "Answer A is better", "1"),
+    (Pressed.RIGHT, "Answer B is better", "2"),
+    (Pressed.TIE, "Equally good", "3"),
+    (Pressed.BOTH_BAD, "Both bad", "4"),
+    (Pressed.SKIP, "Skip", "5"),
 )
 FRESH_FOR_S = 30
 UNREAD_S = 0.5
@@ -137,7 +137,7 @@ def ask_for_annotator(project: Project) -> str | None:
         typed = st.text_input("Your name or a nickname", max_chars=annotate.MAX_NAME_CHARS)
         is_typed = st.form_submit_button("Start", type="primary")
     if st.button("Give me a random name"):
-        typed, is_typed = annotate.pseudonym(secrets.randbits(32)), True
+        typed, is_typed = annotate.made_up_name(secrets.randbits(32)), True
     if is_typed and _is_accepted(typed):
         st.rerun()
     return None
@@ -207,7 +207,7 @@ def _open_desk(project: str, annotator: str) -> Desk:
 
 def _show_card(desk: Desk, card: Card) -> None:
     """Draw the card: as few elements as can be, for each costs time between key and next card."""
-    place, earlier = f"Pair {desk.done + 1} of {desk.done + desk.left}", _earlier_answer(card)
+    place, earlier = f"Pair {desk.done + 1} of {desk.done + desk.left}", _pressed_before(card)
     if earlier:
         said = next(label for answer, label, _ in BUTTONS if answer is earlier)
         place = f"Again: you said “{said}”. A new answer replaces it."
@@ -216,7 +216,7 @@ def _show_card(desk: Desk, card: Card) -> None:
     st.html(card_html(card, place))
     with st.container(key="voting-bar", horizontal=True):
         for answer, label, key in BUTTONS:
-            is_marked = answer is earlier if earlier else answer in (Answer.LEFT, Answer.RIGHT)
+            is_marked = answer is earlier if earlier else answer in (Pressed.LEFT, Pressed.RIGHT)
             st.button(
                 f"✓ {label}" if answer is earlier else label,
                 key=f"{answer}-{card.id}",
@@ -255,14 +255,14 @@ def card_html(card: Card, place: str) -> str:
     return f'<p class="voting-place" role="status">{html.escape(place)}</p><div class="voting-card">{sections}</div>'
 
 
-def _earlier_answer(card: Card) -> Answer | None:
+def _pressed_before(card: Card) -> Pressed | None:
     """Return what this annotator pressed on this card before, None at the first time."""
     if card.previous is None:
         return None
-    return next(answer for answer in Answer if annotate.to_choice(answer, card) is card.previous.choice)
+    return next(pressed for pressed in Pressed if annotate.to_choice(pressed, card) is card.previous.choice)
 
 
-def _vote(card: Card, answer: Answer) -> None:
+def _vote(card: Card, pressed: Pressed) -> None:
     """Store the answer to the card whose button was pressed; the rerun that follows draws the next one."""
     desk = st.session_state.get("desk")
     if not isinstance(desk, Desk):
@@ -275,7 +275,7 @@ def _vote(card: Card, answer: Answer) -> None:
     try:
         services.studio().local.cast(
             card,
-            annotate.to_choice(answer, card),
+            annotate.to_choice(pressed, card),
             reason=st.session_state.get(f"reason-{card.id}", ""),
             edited=st.session_state.get(f"edited-{card.id}", ""),
             seconds=round(time.monotonic() - desk.shown_at, 3),

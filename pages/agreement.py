@@ -118,7 +118,7 @@ def _show_contested(project: Project) -> None:
 def _show_people(project: Project, report: AgreementReport) -> None:
     """What is worth a word with whom, then who agrees with whom; made-up names unless asked otherwise."""
     show_names = st.toggle("Show the names people voted under", key="show-names")
-    stand_ins = services.pseudonyms_of(project.name)
+    stand_ins = services.stand_ins(project.name)
     names = {name: name for name in stand_ins} if show_names else stand_ins
     st.subheader("What is worth a word?", anchor=False)
     examined = services.examined(project.name)

@@ -50,7 +50,7 @@ _COLOURS = ("amber", "azure", "coral", "golden", "green", "indigo", "ivory", "ol
 _ANIMALS = ("crane", "falcon", "gecko", "heron", "ibex", "lark", "lynx", "otter", "panda", "robin", "tapir", "wren")
 
 
-class Answer(StrEnum):
+class Pressed(StrEnum):
     """What an annotator presses: the side on the screen, or one of the answers that name no side."""
 
     LEFT = "left"
@@ -120,12 +120,12 @@ def is_repeat_due(order_key: str, annotator: str, answers: int) -> bool:
     return answers >= REPEAT_AFTER and int.from_bytes(drawn[:4]) % REPEAT_ONE_IN == 0
 
 
-def to_choice(answer: Answer, card: Card) -> Choice:
-    """Return what the answer says of the pair: it names a response, whichever side that was shown on."""
-    if answer in (Answer.LEFT, Answer.RIGHT):
-        better = card.shown_first_id if answer is Answer.LEFT else card.shown_second_id
+def to_choice(pressed: Pressed, card: Card) -> Choice:
+    """Return what was pressed says of the pair: it names a response, whichever side that was shown on."""
+    if pressed in (Pressed.LEFT, Pressed.RIGHT):
+        better = card.shown_first_id if pressed is Pressed.LEFT else card.shown_second_id
         return Choice.FIRST if better == card.pair.first_id else Choice.SECOND
-    return Choice(answer)
+    return Choice(pressed)
 
 
 def annotator_name(text: str) -> str:
@@ -148,7 +148,7 @@ def can_be_read(name: str) -> bool:
     return bool(name.strip(f" {_JOINERS}")) and name.translate(dict.fromkeys(map(ord, _JOINERS))).isprintable()
 
 
-def pseudonym(number: int) -> str:
+def made_up_name(number: int) -> str:
     """Return a pleasant made-up name such as `amber-otter-042`; the same number gives the same name."""
     rest, colour = divmod(number, len(_COLOURS))
     rest, animal = divmod(rest, len(_ANIMALS))

@@ -62,10 +62,10 @@ class Question:
     ask: str
 
 
-def pseudonyms(votes: pd.DataFrame) -> dict[str, str]:
+def stand_ins(votes: pd.DataFrame) -> dict[str, str]:
     """Return `Person 1`, `Person 2`, ... for each annotator, in the order of their first votes.
 
-    New votes never change a pseudonym. `votes`: columns `annotator, seq`.
+    New votes never change a stand-in. `votes`: columns `annotator, seq`.
     """
     first = votes.groupby("annotator", sort=True)["seq"].min().sort_values(kind="stable")
     return {str(name): f"Person {place}" for place, name in enumerate(first.index, start=1)}

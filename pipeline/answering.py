@@ -10,7 +10,6 @@ import dataclasses
 import os
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
-from typing import Any
 
 import pandas as pd
 
@@ -26,12 +25,11 @@ from pipeline.lane import Lane, Report, Tally
 from pipeline.languages import language_named
 from pipeline.ports import Judge
 from pipeline.prices import Price
-from pipeline.records import DocumentKind, Endpoint, Job, Project, Prompt
+from pipeline.records import DocumentKind, Endpoint, Job, Project, Prompt, Summary
 from pipeline.settings import Settings
 from pipeline.terms import check_terms
 from pipeline.tongues import code_of
 
-Answer = dict[str, Any]
 Progress = Callable[[Tally], None]
 
 
@@ -53,7 +51,7 @@ class Answering:
         among: Sequence[str] = (),
         judged_by: Endpoint | None = None,
         progress: Progress | None = None,
-    ) -> Answer:
+    ) -> Summary:
         """Write the missing second responses of a project with one model; a job that any page can follow.
 
         Each answer is screened as it comes, and with `judged_by` rated by that model while others are still written.
@@ -111,7 +109,7 @@ class Answering:
         limit: int | None = None,
         style: str = judge.STYLES[0],
         progress: Progress | None = None,
-    ) -> Answer:
+    ) -> Summary:
         """Let a model rate the responses of each pair, or choose one, in both orders; a job that any page can follow.
 
         Raises:
@@ -212,7 +210,7 @@ class Answering:
         left = self.store.prompts_without(name, model)
         return [one for one in left if not among or generate.draw_model(one.id, among, seed=project.seed) == model]
 
-    def preview(self, name: str, endpoint: Endpoint, *, count: int = 3) -> list[Answer]:
+    def preview(self, name: str, endpoint: Endpoint, *, count: int = 3) -> list[Summary]:
         """Ask for a few answers to look at before a run: `prompt, answer, error, tokens_out, cost_usd` of each.
 
         They are paid for once: a run under the same system prompt and parameters takes them over.
@@ -287,7 +285,7 @@ class Answering:
         noticed = self.screens.all(self.store.project(name).name)
         return self.set_aside(name, noticed.loc[noticed["reason"].isin(wanted), "response_id"], is_out=is_out) if wanted else 0
 
-    def screened(self, name: str) -> Answer:
+    def screened(self, name: str) -> Summary:
         """Return what was noticed about the answers of a project, by reason and by model."""
         self.screen(name)
         noticed = self.screens.all(name)
@@ -322,7 +320,7 @@ class Answering:
         return self.ledger.price(model, base_url) or prices.find(model, host_of(base_url))
 
 
-def _report(report: Report) -> Answer:
+def _report(report: Report) -> Summary:
     """A report as the terminal prints it, with what 1,000 answers took."""
     share = 1000 / report.stored if report.stored else None
     per_1000 = {

@@ -12,20 +12,18 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from pipeline import insights, wiring
 from pipeline.curate import Rules
 from pipeline.errors import PipelineError
 from pipeline.judge import STYLES
 from pipeline.lane import Tally
-from pipeline.records import Endpoint, Method
+from pipeline.records import Endpoint, Method, Summary
 from pipeline.screens import Reason
 from pipeline.settings import Settings
 from pipeline.studio import Studio
 
-Answer = dict[str, Any]
-Command = Callable[[Studio, argparse.Namespace], Answer]
+Command = Callable[[Studio, argparse.Namespace], Summary]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -50,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 130 if interrupted else 0
 
 
-def _readable(answer: Answer) -> str:
+def _readable(answer: Summary) -> str:
     """Show an answer as aligned lines; lists of rows as a table."""
     lines = []
     for name, value in answer.items():
@@ -71,7 +69,7 @@ def _short(value: object) -> str:
     return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
-def _table(rows: list[Answer]) -> str:
+def _table(rows: list[Summary]) -> str:
     cells = [list(rows[0]), *([_short(value) for value in row.values()] for row in rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
     return "\n".join(
@@ -143,13 +141,13 @@ def _judge_endpoint(options: argparse.Namespace) -> Endpoint:
     )
 
 
-def languages(studio: Studio, options: argparse.Namespace) -> Answer:
+def languages(studio: Studio, options: argparse.Namespace) -> Summary:
     """Rows, contributors and lengths per language."""
     frame = studio.languages(options.source, progress=_progress)
     return {"languages": json.loads(frame.to_json(orient="records", force_ascii=False))}
 
 
-def new(studio: Studio, options: argparse.Namespace) -> Answer:
+def new(studio: Studio, options: argparse.Namespace) -> Summary:
     """Make a project: read one language of a source and select its prompts."""
     project = studio.new_project(
         options.project,
@@ -164,7 +162,7 @@ def new(studio: Studio, options: argparse.Namespace) -> Answer:
     return studio.status(project.name).as_dict() | {"excluded": {str(reason): int(n) for reason, n in excluded.items()}}
 
 
-def generate(studio: Studio, options: argparse.Namespace) -> Answer:
+def generate(studio: Studio, options: argparse.Namespace) -> Summary:
     """Write the missing second responses; what is stored is never asked for again."""
     endpoint = studio.priced(_endpoint(options))
     if options.preview:
@@ -179,56 +177,56 @@ def generate(studio: Studio, options: argparse.Namespace) -> Answer:
     )
 
 
-def judge(studio: Studio, options: argparse.Namespace) -> Answer:
+def judge(studio: Studio, options: argparse.Namespace) -> Summary:
     """Let a model compare the responses of each pair, in both orders."""
     endpoint = studio.priced(_endpoint(options))
     return studio.judge(options.project, endpoint, limit=options.limit, style=options.style, progress=_run_progress())
 
 
-def screens(studio: Studio, options: argparse.Namespace) -> Answer:
+def screens(studio: Studio, options: argparse.Namespace) -> Summary:
     """What was noticed about the answers, by reason and model; sets aside or brings back all answers of a reason."""
     for reasons, is_out in ((options.set_aside, True), (options.bring_back, False)):
         studio.set_aside_reasons(options.project, reasons or (), is_out=is_out)
     return studio.screened(options.project)
 
 
-def spend(studio: Studio, options: argparse.Namespace) -> Answer:
+def spend(studio: Studio, options: argparse.Namespace) -> Summary:
     """What a project has cost so far, generation and judging apart."""
     return {"spend": json.loads(studio.spend(options.project).to_json(orient="records"))}
 
 
-def import_responses(studio: Studio, options: argparse.Namespace) -> Answer:
+def import_responses(studio: Studio, options: argparse.Namespace) -> Summary:
     """Take in answers made elsewhere."""
     return studio.import_responses(options.project, options.file)
 
 
-def import_votes(studio: Studio, options: argparse.Namespace) -> Answer:
+def import_votes(studio: Studio, options: argparse.Namespace) -> Summary:
     """Take in a finished study: prompts, two responses each, and the votes on them."""
     return studio.import_votes(options.project, options.file, language=options.language)
 
 
-def push(studio: Studio, options: argparse.Namespace) -> Answer:
+def push(studio: Studio, options: argparse.Namespace) -> Summary:
     """Open the pairs for voting."""
     return studio.push(options.project, options.backend)
 
 
-def pull(studio: Studio, options: argparse.Namespace) -> Answer:
+def pull(studio: Studio, options: argparse.Namespace) -> Summary:
     """Bring new votes home."""
     return studio.pull(options.project)
 
 
-def status(studio: Studio, options: argparse.Namespace) -> Answer:
+def status(studio: Studio, options: argparse.Namespace) -> Summary:
     """Where each project stands: funnel, jobs, spend."""
     names = [options.project] if options.project else [project.name for project in studio.store.projects()]
     return {"projects": [studio.status(name).as_dict() for name in names]}
 
 
-def agreement(studio: Studio, options: argparse.Namespace) -> Answer:
+def agreement(studio: Studio, options: argparse.Namespace) -> Summary:
     """How far the annotators agree, each number with its interval and n."""
     return studio.agreement(options.project) | insights.look_closer(studio.store, options.project)
 
 
-def curate(studio: Studio, options: argparse.Namespace) -> Answer:
+def curate(studio: Studio, options: argparse.Namespace) -> Summary:
     """Turn votes into preferences, or a counted reason why not; the rules are saved."""
     saved = Rules.from_dict(studio.store.project(options.project).rules)
     asked = {"method": options.method, "min_votes": options.min_votes}
@@ -237,17 +235,17 @@ def curate(studio: Studio, options: argparse.Namespace) -> Answer:
     )
 
 
-def rename_annotator(studio: Studio, options: argparse.Namespace) -> Answer:
+def rename_annotator(studio: Studio, options: argparse.Namespace) -> Summary:
     """Show the votes of one name under another, for someone who voted under two; no vote is changed."""
     return studio.decisions.rename_annotator(options.project, options.old, options.new)
 
 
-def export(studio: Studio, options: argparse.Namespace) -> Answer:
+def export(studio: Studio, options: argparse.Namespace) -> Summary:
     """Write the training files, a dataset card and a manifest."""
     return studio.export(options.project, options.format, out_dir=options.out).as_json()
 
 
-def demo(studio: Studio, options: argparse.Namespace) -> Answer:
+def demo(studio: Studio, options: argparse.Namespace) -> Summary:
     """A project from the demonstration sample, ready to look at."""
     return studio.status(studio.demo(options.language).name).as_dict()
 

@@ -16,9 +16,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import PureWindowsPath
+from typing import Any
 
 HUMAN = "human"
 """The `source` of a Response that a person wrote; every other source is a model id."""
+
+Summary = dict[str, Any]
+"""What an action did or found, as the plain values that the terminal prints (docs/terminal.md)."""
 
 
 class Choice(StrEnum):

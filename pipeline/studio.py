@@ -15,7 +15,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -44,12 +43,12 @@ from pipeline.records import (
     Exclusion,
     Project,
     Release,
+    Summary,
     content_id,
 )
 from pipeline.settings import Settings
 from pipeline.source import Source
 
-Answer = dict[str, Any]
 Progress = Callable[[int, int], None]
 
 
@@ -73,7 +72,7 @@ class ProjectStatus:
     releases: int
     spent_usd: float
 
-    def as_dict(self) -> Answer:
+    def as_dict(self) -> Summary:
         """Return the fields as the `status` command prints them."""
         return dataclasses.asdict(self)
 
@@ -215,7 +214,7 @@ class Studio(Answering):
 
     # Pairs and votes
 
-    def import_responses(self, name: str, file: Path) -> Answer:
+    def import_responses(self, name: str, file: Path) -> Summary:
         """Take in answers made elsewhere, and pair them; the same file again adds nothing."""
         project = self.store.project(name)
         responses, exclusions = generate.read_responses(file, self.store.prompts(project.name))
@@ -225,7 +224,7 @@ class Studio(Answering):
         self.store.note(name, "import-responses", added=added)
         return {"stored": added, "already_stored": len(responses) - added, "pairs": pushed["pairs"]} | _counted(exclusions)
 
-    def import_votes(self, name: str, file: Path, *, language: str | None = None) -> Answer:
+    def import_votes(self, name: str, file: Path, *, language: str | None = None) -> Summary:
         """Take in a finished study; the same votes again add nothing, a changed one supersedes the one before.
 
         Raises:
@@ -276,7 +275,7 @@ class Studio(Answering):
             },
         )
 
-    def push(self, name: str, backend: str = "local") -> Answer:
+    def push(self, name: str, backend: str = "local") -> Summary:
         """Pair the human response with each model's and open the pairs for voting.
 
         Raises:
@@ -294,7 +293,7 @@ class Studio(Answering):
         self.screen(name)
         return {"project": name, "backend": backend, "pairs": len(pairs), "new": new} | _counted(exclusions)
 
-    def pull(self, name: str) -> Answer:
+    def pull(self, name: str) -> Summary:
         """Bring new votes home; votes cast on the Annotate page are home already."""
         project = self.store.project(name)
         return {"project": name, "backend": "local", "new": 0, "votes": int(self.store.counts(project.name)["votes"])}
@@ -310,7 +309,7 @@ class Studio(Answering):
         whole = {field: int(value) for field, value in counts.items()}
         return ProjectStatus(name=name, language=project.language, preferences=preferences, spent_usd=spent, **whole)
 
-    def agreement(self, name: str) -> Answer:
+    def agreement(self, name: str) -> Summary:
         """Return how far the annotators of a project agree."""
         return agreement.measure(self.store.votes(self.store.project(name).name)).as_json()
 
@@ -326,7 +325,7 @@ class Studio(Answering):
         set_aside = screened[screened["is_out"]]
         return decided, curate.curate(decided, pairs, rules, screened=set_aside)
 
-    def save_rules(self, name: str, rules: curate.Rules) -> Answer:
+    def save_rules(self, name: str, rules: curate.Rules) -> Summary:
         """Save the rules of a project, and return what they let through."""
         summary = self.curation(name, rules).summary
         self.store.update_project(name, rules=rules.as_dict())
@@ -394,5 +393,5 @@ class Studio(Answering):
         return {version: texts[version] for version in sorted(versions.dropna().unique()) if version in texts}
 
 
-def _counted(exclusions: Sequence[Exclusion]) -> Answer:
+def _counted(exclusions: Sequence[Exclusion]) -> Summary:
     return {"excluded": dict(Counter(exclusion.reason for exclusion in exclusions))}

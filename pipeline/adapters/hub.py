@@ -34,7 +34,7 @@ from pipeline.errors import SourceError
 log = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], None]
-Answer = TypeVar("Answer")
+Found = TypeVar("Found")
 
 OFFICIAL_ENDPOINT = "https://huggingface.co"
 ANSWER_TIMEOUT_S = 20.0
@@ -107,7 +107,7 @@ def _find(api: HfApi, wanted: Published) -> RepoSibling:
     return files[0]
 
 
-def _patiently(ask: Callable[[], Answer], endpoint: str) -> Answer:
+def _patiently(ask: Callable[[], Found], endpoint: str) -> Found:
     """Ask up to ATTEMPTS times while the server is in trouble, then say what is wrong."""
     for attempt in range(1, ATTEMPTS + 1):
         try:

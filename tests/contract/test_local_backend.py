@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from pipeline.adapters.local_backend import LocalBackend, Standing
 from pipeline.adapters.store import Store, open_store
-from pipeline.annotate import Answer, Card, make_pairs, to_choice
+from pipeline.annotate import Card, Pressed, make_pairs, to_choice
 from pipeline.errors import StaleCardError
 from pipeline.records import HUMAN, Choice, DocumentKind, Project, Prompt, Response, Role, prompt_id, response_id
 from tests.conftest import ROOT
@@ -86,7 +86,7 @@ def test_a_refresh_shows_the_same_card(store: Store, backend: LocalBackend):
 def test_a_vote_is_stored_with_all_that_was_given(store: Store, backend: LocalBackend):
     fill(store, pairs=2)
     card = draw(backend, "ana")
-    vote = backend.cast(card, to_choice(Answer.LEFT, card), reason="korter", edited="beter", seconds=3.5, now=NOW)
+    vote = backend.cast(card, to_choice(Pressed.LEFT, card), reason="korter", edited="beter", seconds=3.5, now=NOW)
     (row,) = store.votes("p").to_dict(orient="records")
     chosen = card.pair.first_id if row["choice"] == "first" else card.pair.second_id
     assert chosen == card.shown_first_id

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from pipeline.annotate import (
-    Answer,
     Card,
+    Pressed,
     Study,
     annotator_name,
+    made_up_name,
     make_pairs,
     new_votes,
     order,
-    pseudonym,
     read_study,
     to_choice,
 )
@@ -83,19 +83,19 @@ def test_the_order_of_one_annotator_says_nothing_about_another():
 
 
 @pytest.mark.parametrize(
-    ("swapped", "answer", "choice"),
+    ("swapped", "pressed", "choice"),
     [
-        (False, Answer.LEFT, Choice.FIRST),
-        (False, Answer.RIGHT, Choice.SECOND),
-        (True, Answer.LEFT, Choice.SECOND),
-        (True, Answer.RIGHT, Choice.FIRST),
-        (True, Answer.TIE, Choice.TIE),
-        (True, Answer.BOTH_BAD, Choice.BOTH_BAD),
-        (False, Answer.SKIP, Choice.SKIP),
+        (False, Pressed.LEFT, Choice.FIRST),
+        (False, Pressed.RIGHT, Choice.SECOND),
+        (True, Pressed.LEFT, Choice.SECOND),
+        (True, Pressed.RIGHT, Choice.FIRST),
+        (True, Pressed.TIE, Choice.TIE),
+        (True, Pressed.BOTH_BAD, Choice.BOTH_BAD),
+        (False, Pressed.SKIP, Choice.SKIP),
     ],
 )
-def test_an_answer_names_the_response_whichever_side_it_was_on(swapped: bool, answer: Answer, choice: Choice):
-    assert to_choice(answer, card(paired(), swapped=swapped)) is choice
+def test_an_answer_names_the_response_whichever_side_it_was_on(swapped: bool, pressed: Pressed, choice: Choice):
+    assert to_choice(pressed, card(paired(), swapped=swapped)) is choice
 
 
 def test_a_name_is_tidied_and_may_be_in_any_script():
@@ -112,8 +112,8 @@ def test_a_name_that_cannot_be_read_is_refused(typed: str):
         annotator_name(typed)
 
 
-def test_pseudonyms_are_names_and_differ():
-    made = {pseudonym(number) for number in range(0, 144_000, 7)}
+def test_made_up_names_are_names_and_differ():
+    made = {made_up_name(number) for number in range(0, 144_000, 7)}
     assert len(made) == len(range(0, 144_000, 7))
     assert all(annotator_name(name) == name for name in made)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.annotators import Topic, examine, pseudonyms, questions
+from pipeline.annotators import Topic, examine, questions, stand_ins
 from tests.frames import ballots, pandalm_votes, plain_pairs, votes
 
 
@@ -132,11 +132,11 @@ def test_clocks_that_run_backwards_change_nothing():
     pd.testing.assert_frame_equal(examine(frame, pairs), examine(backwards, pairs))
 
 
-def test_pseudonyms_follow_the_first_votes_and_never_change():
+def test_stand_ins_follow_the_first_votes_and_never_change():
     first = votes(("p1", "zoe", "first"), ("p1", "ana", "first"))
-    assert pseudonyms(first) == {"zoe": "Person 1", "ana": "Person 2"}
+    assert stand_ins(first) == {"zoe": "Person 1", "ana": "Person 2"}
     later = votes(("p1", "zoe", "first"), ("p1", "ana", "first"), ("p2", "ana", "tie"), ("p2", "bo", "tie"))
-    assert pseudonyms(later) == {"zoe": "Person 1", "ana": "Person 2", "bo": "Person 3"}
+    assert stand_ins(later) == {"zoe": "Person 1", "ana": "Person 2", "bo": "Person 3"}
 
 
 def test_questions_hold_numbers_and_no_verdict():
