@@ -9,6 +9,7 @@ PipelineError
 ├── VoteError            a vote or a file of votes cannot be accepted
 │   └── StaleCardError   the card is no longer the one to vote on
 ├── ExportError          a release cannot be written
+│   └── PublishError     a release cannot be sent to the Hub
 ├── JobError             a background job cannot be started or stopped
 └── BackendError         the database or another server failed
     ├── WorkspaceError   the workspace cannot be opened: newer, full, or not writable
@@ -57,6 +58,10 @@ class StaleCardError(VoteError):
 
 class ExportError(PipelineError):
     """A release cannot be written."""
+
+
+class PublishError(ExportError):
+    """A release cannot be sent to the Hub, or not yet."""
 
 
 class JobError(PipelineError):

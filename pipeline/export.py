@@ -94,7 +94,7 @@ class ReleaseFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportResult:
-    """A release on the disk. `created` is False when exactly this release was there already."""
+    """A release on the disk. `created` is False when exactly this release was there already; `version` is the studio's count."""
 
     name: str
     directory: str
@@ -104,6 +104,7 @@ class ExportResult:
     manifest_digest: str
     preferences: int
     created: bool
+    version: int = 0
 
     def as_json(self) -> dict[str, object]:
         """Return the document that the command line prints."""

@@ -58,6 +58,8 @@ class DocumentKind(StrEnum):
 
     SYSTEM_PROMPT = "system_prompt"
     GUIDELINES = "guidelines"
+    TERMS = "terms"
+    """What the coordinator answered about licences, as JSON: question to answer."""
 
 
 class JobState(StrEnum):
@@ -288,13 +290,37 @@ class Job:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Release:
-    """One exported, immutable, versioned dataset. `digest` is the SHA-256 of its manifest."""
+    """One exported, immutable, versioned dataset. `digest` is the SHA-256 of its manifest; `version` counts from 1."""
 
     project: str
     name: str
     directory: str
     digest: str
     rows: int
+    at: str = field(default_factory=utc_now)
+    version: int = 0
+
+    @property
+    def label(self) -> str:
+        """The version as people write it, such as v2."""
+        return f"v{self.version}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Publication:
+    """A Release that went to the Hub: the repository, the commit it became, its tag, and who could see it then.
+
+    `before` is the tag of what stood there before, empty where nothing was replaced.
+    """
+
+    project: str
+    release: str
+    repo: str
+    url: str
+    revision: str
+    tag: str
+    before: str
+    is_private: bool
     at: str = field(default_factory=utc_now)
 
 

@@ -37,6 +37,7 @@ from pipeline.decisions import Decisions
 from pipeline.errors import BackendError, ProjectError
 from pipeline.export import Contents, ExportResult
 from pipeline.ports import Made
+from pipeline.publishing import Publishing
 from pipeline.records import (
     HUMAN,
     DocumentKind,
@@ -84,6 +85,7 @@ class Studio(Answering):
         super().__init__(settings, store)
         self.local = LocalBackend(store)
         self.decisions = Decisions(store)
+        self.publishing = Publishing(settings, store)
 
     # Sources and projects
 
@@ -366,9 +368,9 @@ class Studio(Answering):
             digest=written.manifest_digest,
             rows=written.preferences,
         )
-        self.store.add_release(release)
-        self.store.note(name, "export", release=written.name, preferences=written.preferences)
-        return written
+        version = self.store.add_release(release).version
+        self.store.note(name, "export", release=written.name, version=version, preferences=written.preferences)
+        return dataclasses.replace(written, version=version)
 
     def _card_facts(self, contents: Contents) -> card.CardFacts:
         name = contents.project.name

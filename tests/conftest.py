@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+# Read when the Hub's client is imported: its other protocol cannot be served by the test's Hub.
+os.environ.setdefault("HF_HUB_DISABLE_XET", "1")
+
 from pipeline.adapters import schema
 from pipeline.adapters.store import Store, open_store
 from tests.argilla.stack import Ports, Stack, StackError

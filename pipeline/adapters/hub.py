@@ -8,38 +8,30 @@ import hashlib
 import logging
 import re
 import shutil
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import NoReturn, TypeVar
+from typing import NoReturn
 
-import httpx2
 from huggingface_hub import HfApi, hf_hub_download
 from huggingface_hub.errors import (
-    EntryNotFoundError,
     GatedRepoError,
-    HfHubHTTPError,
     OfflineModeIsEnabled,
     RepositoryNotFoundError,
     RevisionNotFoundError,
-    XetDownloadError,
 )
 from huggingface_hub.hf_api import RepoSibling
 
 from pipeline import languages
+from pipeline.adapters.hub_calls import ANSWER_TIMEOUT_S, is_of_the_disk, patiently, status_of
 from pipeline.errors import SourceError
 
 log = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], None]
-Found = TypeVar("Found")
 
 OFFICIAL_ENDPOINT = "https://huggingface.co"
-ANSWER_TIMEOUT_S = 20.0
-ATTEMPTS = 3
-PAUSE_S = 0.5
 INSTEAD = "You can start with the demonstration sample, or with a Parquet, CSV or JSONL file of your own."
 
 
@@ -72,9 +64,9 @@ def download(wanted: Published, *, folder: Path, endpoint: str, token: str, prog
         SourceError: The Hub cannot be reached, refuses, does not have the file, or sent another one.
     """
     api = HfApi(endpoint=endpoint, token=token or False)
-    found = _patiently(lambda: _find(api, wanted), endpoint)
+    found = patiently(lambda: _find(api, wanted), refuse=lambda error: _refuse(error, endpoint))
     _check_space(found.size or 0, folder)
-    path = _patiently(
+    path = patiently(
         lambda: hf_hub_download(
             wanted.dataset,
             found.rfilename,
@@ -86,7 +78,7 @@ def download(wanted: Published, *, folder: Path, endpoint: str, token: str, prog
             etag_timeout=ANSWER_TIMEOUT_S,
             tqdm_class=_bar(progress),
         ),
-        endpoint,
+        refuse=lambda error: _refuse(error, endpoint),
     )
     listed = found.lfs.sha256 if found.lfs else ""
     _check_hash(Path(path), wanted.sha256 if endpoint == wanted.endpoint else listed)
@@ -107,43 +99,10 @@ def _find(api: HfApi, wanted: Published) -> RepoSibling:
     return files[0]
 
 
-def _patiently(ask: Callable[[], Found], endpoint: str) -> Found:
-    """Ask up to ATTEMPTS times while the server is in trouble, then say what is wrong."""
-    for attempt in range(1, ATTEMPTS + 1):
-        try:
-            return ask()
-        except (httpx2.HTTPError, XetDownloadError, EntryNotFoundError, OSError) as error:
-            if attempt == ATTEMPTS or not _may_pass(error):
-                _refuse(error, endpoint)
-            log.info("the Hub did not answer as it should, attempt %d of %d: %s", attempt, ATTEMPTS, type(error).__name__)
-            time.sleep(PAUSE_S * attempt)
-    raise AssertionError("unreachable")
-
-
-def _status(error: BaseException | None) -> int:
-    """Return the HTTP status behind an error, 0 where there was no answer."""
-    while error is not None:
-        if isinstance(error, HfHubHTTPError):
-            return int(error.response.status_code)
-        error = error.__cause__
-    return 0
-
-
-def _may_pass(error: Exception) -> bool:
-    if isinstance(error, OfflineModeIsEnabled) or _is_of_the_disk(error):
-        return False
-    return _status(error) in (0, 408, 429) or _status(error) >= 500
-
-
-def _is_of_the_disk(error: Exception) -> bool:
-    # The client's own errors are OSErrors too; only the system's carry a number.
-    return isinstance(error, OSError) and error.errno is not None
-
-
 def _refuse(error: Exception, endpoint: str) -> NoReturn:
     """Translate an error of the Hub's client into ours."""
-    status = _status(error)
-    if _is_of_the_disk(error) and isinstance(error, OSError):
+    status = status_of(error)
+    if is_of_the_disk(error) and isinstance(error, OSError):
         what, hint = (
             f"The download cannot be written: {error.strerror}.",
             "Free some space in the workspace's disk (about 500 MB), then try again.",

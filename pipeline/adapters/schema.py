@@ -240,6 +240,23 @@ releases = Table(
     Column("digest", String, nullable=False),
     Column("rows", Integer, nullable=False),
     Column("at", String, nullable=False),
+    Column("version", Integer, nullable=False, server_default="0"),
+)
+
+publications = Table(
+    "publications",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("project", String, nullable=False),
+    Column("release", String, nullable=False),
+    Column("repo", String, nullable=False),
+    Column("url", String, nullable=False),
+    Column("revision", String, nullable=False),
+    Column("tag", String, nullable=False),
+    Column("before", String, nullable=False),
+    Column("is_private", Boolean, nullable=False),
+    Column("at", String, nullable=False),
+    Index("publications_by_project", "project", "release"),
 )
 
 audit = Table(

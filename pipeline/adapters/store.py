@@ -19,6 +19,7 @@ from sqlalchemy.engine import Connection
 from pipeline.adapters import schema
 from pipeline.adapters.database import make_engine, parse_url
 from pipeline.adapters.migrations import upgrade
+from pipeline.adapters.release_table import ReleaseTable
 from pipeline.adapters.request_store import RequestStore, lacks_response
 from pipeline.adapters.votes import VoteTable
 from pipeline.errors import ProjectError, WorkspaceError
@@ -33,7 +34,6 @@ from pipeline.records import (
     Pair,
     Project,
     Prompt,
-    Release,
     Response,
     content_id,
     utc_now,
@@ -64,7 +64,7 @@ def open_store(url: str) -> Store:
     return store
 
 
-class Store(VoteTable, RequestStore):
+class Store(VoteTable, RequestStore, ReleaseTable):
     """The studio's tables."""
 
     # Projects and their documents
@@ -348,20 +348,6 @@ class Store(VoteTable, RequestStore):
             query = query.where(schema.jobs.c.project == project)
         rows = connection.execute(query).mappings().all()
         return [Job(**{**row, "command": tuple(row["command"]), "state": JobState(row["state"])}) for row in rows]
-
-    def add_release(self, release: Release) -> None:
-        """Record a release; the same release again is the one that is there, in the folder it was last written to."""
-        table = schema.releases
-        with self.writing() as connection:
-            if not self.insert_missing(connection, table, [dataclasses.asdict(release)]):
-                same = (table.c.project == release.project) & (table.c.name == release.name)
-                connection.execute(sa.update(table).where(same).values(directory=release.directory))
-
-    def releases(self, project: str) -> list[Release]:
-        """Return the releases of a project, newest first."""
-        query = sa.select(schema.releases).where(schema.releases.c.project == project)
-        with self.reading() as connection:
-            return [Release(**row) for row in connection.execute(query.order_by(schema.releases.c.at.desc())).mappings()]
 
     def note(self, project: str, action: str, **detail: object) -> None:
         """Write to the audit log what was done, with counts and ids; never texts, names or keys."""

@@ -38,6 +38,8 @@ class Asked:
 class Hub:
     """One dataset at one revision, its files kept in memory; `served` replaces what a file's bytes are when sent."""
 
+    handler: type["Answering"]
+
     def __init__(
         self,
         files: Mapping[str, bytes],
@@ -54,12 +56,9 @@ class Hub:
         self.served: dict[str, bytes] = {}
 
     def __enter__(self) -> Self:
-        hub = self
+        class Handler(self.handler):  # type: ignore[name-defined]
+            hub = self
 
-        class Handler(_Handler):
-            pass
-
-        Handler.hub = hub
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
         threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
@@ -86,7 +85,9 @@ class Hub:
             return fault
 
 
-class _Handler(BaseHTTPRequestHandler):
+class Answering(BaseHTTPRequestHandler):
+    """Answers one connection of a Hub."""
+
     protocol_version = "HTTP/1.1"
     hub: Hub
 
@@ -165,3 +166,6 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Stay silent."""
+
+
+Hub.handler = Answering

@@ -1,0 +1,122 @@
+"""Publishing: a release of a project goes to the Hugging Face Hub, and the studio remembers where it went.
+
+Here the store meets the Hub. Long work records itself as a job, which any page can follow. The access token comes from the
+environment at the moment it is used, and is neither stored nor shown.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+from pipeline import jobs
+from pipeline.adapters import hub_push
+from pipeline.adapters.store import Store
+from pipeline.errors import PublishError
+from pipeline.records import Publication, Release, Summary
+from pipeline.settings import Settings
+
+Progress = Callable[[int, int], None]
+KIND = "publish"
+MANIFEST = "manifest.json"
+
+
+class Publishing:
+    """What sends the releases of a workspace out. Safe to share between visitors: it holds no state of theirs."""
+
+    def __init__(self, settings: Settings, store: Store) -> None:
+        self.settings = settings
+        self.store = store
+
+    def plan(self, name: str, release: str, repo: str, *, is_private: bool = True) -> Summary:
+        """Say what publishing would do, file by file; nothing is changed anywhere.
+
+        Raises:
+            ExportError: There is no such release, or its folder is gone or was changed.
+            PublishError: The Hub would not take it.
+        """
+        chosen = self._find(name, release)
+        plan = hub_push.look(self._target(repo, is_private), Path(chosen.directory), project=name)
+        return _described(chosen, repo, is_private) | {
+            "dry_run": True,
+            "user": plan.user,
+            "exists": plan.exists,
+            "files": [asdict(step) | {"does": str(step.does)} for step in plan.steps],
+            "does": dict(Counter(str(step.does) for step in plan.steps)),
+            "upload_bytes": sum(
+                step.size_bytes for step in plan.steps if step.does in (hub_push.Does.ADD, hub_push.Does.REPLACE)
+            ),
+        }
+
+    def publish(
+        self, name: str, release: str, repo: str, *, is_private: bool = True, progress: Progress | None = None
+    ) -> Summary:
+        """Bring a release to the Hub, as a job that any page can follow; again, only what is missing there is sent.
+
+        Raises:
+            ExportError: There is no such release, or its folder is gone or was changed.
+            PublishError: The Hub does not take it, or the connection broke; publishing again goes on from there.
+            JobError: The project is being published already.
+        """
+        chosen = self._find(name, release)
+        hub_push.check_name(repo)
+        command = [KIND, name, chosen.name, f"--repo={repo}", *([] if is_private else ["--public"])]
+        with jobs.recording(self.store, project=name, kind=KIND, command=command) as recorder:
+
+            def on_progress(done: int, total: int) -> None:
+                recorder.progress(done=done, total=total)
+                if progress is not None:
+                    progress(done, total)
+
+            pushed = hub_push.push(
+                self._target(repo, is_private),
+                Path(chosen.directory),
+                project=name,
+                version=chosen.label,
+                progress=on_progress,
+                should_stop=recorder.should_stop,
+            )
+            if pushed is None:
+                return _described(chosen, repo, is_private) | {"interrupted": True, "uploaded": 0}
+            recorder.message = pushed.url
+        publication = Publication(
+            project=name,
+            release=chosen.name,
+            repo=repo,
+            url=pushed.url,
+            revision=pushed.revision,
+            tag=pushed.tag,
+            before=pushed.before,
+            is_private=is_private,
+        )
+        self._remember(publication)
+        return _described(chosen, repo, is_private) | asdict(pushed)
+
+    def _remember(self, publication: Publication) -> None:
+        known = self.store.publications(publication.project)
+        if (publication.release, publication.repo, publication.revision) not in {(p.release, p.repo, p.revision) for p in known}:
+            self.store.add_publication(publication)
+            self.store.note(publication.project, KIND, release=publication.release, revision=publication.revision)
+
+    def _target(self, repo: str, is_private: bool) -> hub_push.Target:
+        return hub_push.Target(
+            repo=repo, is_private=is_private, endpoint=self.settings.hub_endpoint, token=self.settings.hub_token
+        )
+
+    def _find(self, name: str, release: str) -> Release:
+        """The release as it was written; one that was changed since is not what its card says, so it is refused."""
+        chosen = self.store.release(self.store.project(name).name, release)
+        manifest = Path(chosen.directory) / MANIFEST
+        if not manifest.is_file() or hashlib.sha256(manifest.read_bytes()).hexdigest() != chosen.digest:
+            raise PublishError(
+                f"The folder of {chosen.label} is gone or was changed since it was written: {chosen.directory}.",
+                hint="Put it back, or export again: the same votes and rules give the same release.",
+            )
+        return chosen
+
+
+def _described(release: Release, repo: str, is_private: bool) -> Summary:
+    return {"release": release.name, "version": release.label, "repo": repo, "is_private": is_private}
