@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline import insights, release_commands, wiring
+from pipeline import argilla_commands, insights, release_commands, wiring
 from pipeline.curate import Rules
 from pipeline.errors import PipelineError
 from pipeline.judge import STYLES
@@ -316,6 +316,7 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--format", choices=("dpo", "orpo", "kto", "reward", "sft", "votes", "all"), action="append", required=True)
     one.add_argument("--out", type=Path, required=True, metavar="DIR", help="a new folder for the release")
     release_commands.add_to(add)
+    argilla_commands.add_to(add)
     one = add("demo", demo, project=False)
     one.add_argument("--language", default="English", help="a language of the demonstration sample (default English)")
     return root

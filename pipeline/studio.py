@@ -49,6 +49,7 @@ from pipeline.records import (
 )
 from pipeline.settings import Settings
 from pipeline.source import Source
+from pipeline.tracking import Tracking
 
 Progress = Callable[[int, int], None]
 
@@ -86,6 +87,7 @@ class Studio(Answering):
         self.local = LocalBackend(store)
         self.decisions = Decisions(store)
         self.publishing = Publishing(settings, store)
+        self.tracking = Tracking(settings, store)
 
     # Sources and projects
 

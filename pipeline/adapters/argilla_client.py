@@ -41,6 +41,10 @@ class RefusedError(ArgillaError):
         self.status, self.said = status, said
 
 
+class UnreachableError(ArgillaError):
+    """Nothing answers any more, though the address and the certificate may be right."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
     """Where an Argilla server is and the key to it; `hub_token` goes to a private Hugging Face Space alone."""
@@ -259,7 +263,7 @@ class ArgillaClient:
                 f"The connection to {self.url} is not safe: its certificate cannot be checked.",
                 hint="Check the address; for a certificate of your own, name its file in SSL_CERT_FILE.",
             )
-        return ArgillaError(
+        return UnreachableError(
             f"The Argilla server at {self.url} does not answer.",
             hint="Check that it runs and that ARGILLA_API_URL is right, then repeat the step; it goes on from there.",
         )
