@@ -200,7 +200,7 @@ def _open_desk(project: str, annotator: str) -> Desk:
     if desk.card is None:
         desk.take(services.studio().local.next_card(project, annotator, now=datetime.now(UTC)))
     if desk.card is None or desk.counted_at is None or time.monotonic() - desk.counted_at > FRESH_FOR_S:
-        standing = services.studio().local.progress(project, annotator)
+        standing = services.studio().local.standing(project, annotator)
         desk.done, desk.left, desk.counted_at = standing.done, standing.left, time.monotonic()
     return desk
 

@@ -22,6 +22,7 @@ from pipeline.records import Endpoint, Method, Summary
 from pipeline.screens import Reason
 from pipeline.settings import Settings
 from pipeline.studio import Studio
+from pipeline.voting import BACKENDS, LOCAL
 
 Command = Callable[[Studio, argparse.Namespace], Summary]
 
@@ -207,12 +208,17 @@ def import_votes(studio: Studio, options: argparse.Namespace) -> Summary:
 
 def push(studio: Studio, options: argparse.Namespace) -> Summary:
     """Open the pairs for voting."""
-    return studio.push(options.project, options.backend)
+    return studio.push(options.project, options.backend, suggest=options.suggest, progress=_progress)
 
 
 def pull(studio: Studio, options: argparse.Namespace) -> Summary:
     """Bring new votes home."""
     return studio.pull(options.project)
+
+
+def invite(studio: Studio, options: argparse.Namespace) -> Summary:
+    """Make people annotators on the Argilla server; their first passwords are shown once."""
+    return studio.invite(options.people)
 
 
 def status(studio: Studio, options: argparse.Namespace) -> Summary:
@@ -302,8 +308,11 @@ def parser() -> argparse.ArgumentParser:
         "file", type=Path, metavar="FILE", help="JSONL: prompt, response_a, response_b, source_a, source_b, annotator, choice"
     )
     one.add_argument("--language", help="makes the project if there is none")
-    add("push", push).add_argument("--backend", choices=("argilla", "local"), default="local")
+    one = add("push", push)
+    one.add_argument("--backend", choices=BACKENDS, default=LOCAL, help="where people vote (default: the Annotate page)")
+    one.add_argument("--suggest", action="store_true", help="in Argilla, show annotators what the judge thinks; it sways them")
     add("pull", pull)
+    add("invite", invite, project=False).add_argument("people", nargs="+", metavar="NAME", help="user names to sign in with")
     add("status", status, project=False).add_argument("project", nargs="?", metavar="PROJECT")
     add("agreement", agreement)
     one = add("curate", curate)

@@ -2,6 +2,7 @@
 
 A Generator turns a prompt into an Answer; a Judge rates two answers. A failed call is an Answer with an
 `error`, for one bad row is data; only what stops the whole run (a refused key, an unknown model) is raised.
+An AnnotationBackend is where people vote.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -89,6 +90,84 @@ class Verdict:
     choice: Choice
     ratings: tuple[float, float] | None = None
     rationales: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pushed:
+    """What a push did: how many pairs are open for voting now, and how many of them were not before.
+
+    `excluded` counts pairs that were left out, by reason. `differences` says in sentences what was changed where people
+    vote and was left as it is; `url` is where that is, empty for the studio's own pages.
+    """
+
+    pairs: int
+    new: int
+    excluded: Mapping[str, int] = field(default_factory=dict)
+    differences: tuple[str, ...] = ()
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pulled:
+    """What a pull brought home: `new` first votes, and `changed` minds; answers left out are counted by reason."""
+
+    new: int = 0
+    changed: int = 0
+    excluded: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnnotatorProgress:
+    """How far one annotator is where they vote: answers given, begun, declined, and pairs that still wait for them."""
+
+    annotator: str
+    submitted: int
+    drafts: int
+    discarded: int
+    pending: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackendProgress:
+    """How far the voting is: pairs open, those with as many answers as wanted, and each annotator by name."""
+
+    pairs: int
+    completed: int
+    annotators: tuple[AnnotatorProgress, ...] = ()
+
+
+class AnnotationBackend(Protocol):
+    """Where people vote: the studio's own pages, or an Argilla server."""
+
+    def push(
+        self,
+        project: str,
+        pairs: Sequence[Pair] = (),
+        *,
+        suggest: bool = False,
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> Pushed:
+        """Open these pairs and all the project has for voting, those set aside excepted; again, change no answer.
+
+        With `suggest`, annotators see what a judge thinks before they choose, where the backend can show it.
+
+        Raises:
+            BackendError: The backend does not answer, or cannot take the project.
+        """
+
+    def pull(self, project: str) -> Pulled:
+        """Bring new votes home; nothing that was brought home before is changed.
+
+        Raises:
+            BackendError: The backend does not answer, or the project was never pushed there.
+        """
+
+    def progress(self, project: str) -> BackendProgress:
+        """Return how far the voting is, by annotator.
+
+        Raises:
+            BackendError: As in `pull`.
+        """
 
 
 class Generator(Protocol):

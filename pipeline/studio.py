@@ -30,11 +30,9 @@ from pipeline import (
     selection,
 )
 from pipeline.adapters import parquet
-from pipeline.adapters.local_backend import LocalBackend
 from pipeline.adapters.store import Store
-from pipeline.answering import Answering
 from pipeline.decisions import Decisions
-from pipeline.errors import BackendError, ProjectError
+from pipeline.errors import ProjectError
 from pipeline.export import Contents, ExportResult
 from pipeline.ports import Made
 from pipeline.publishing import Publishing
@@ -50,6 +48,7 @@ from pipeline.records import (
 from pipeline.settings import Settings
 from pipeline.source import Source
 from pipeline.tracking import Tracking
+from pipeline.voting import Voting
 
 Progress = Callable[[int, int], None]
 
@@ -79,12 +78,11 @@ class ProjectStatus:
         return dataclasses.asdict(self)
 
 
-class Studio(Answering):
+class Studio(Voting):
     """The studio of one workspace. Safe to share between visitors: it holds no state of theirs."""
 
     def __init__(self, settings: Settings, store: Store) -> None:
         super().__init__(settings, store)
-        self.local = LocalBackend(store)
         self.decisions = Decisions(store)
         self.publishing = Publishing(settings, store)
         self.tracking = Tracking(settings, store)
@@ -278,29 +276,6 @@ class Studio(Answering):
                 DocumentKind.GUIDELINES: annotate.GUIDELINES,
             },
         )
-
-    def push(self, name: str, backend: str = "local") -> Summary:
-        """Pair the human response with each model's and open the pairs for voting.
-
-        Raises:
-            BackendError: The backend is not available.
-        """
-        if backend != "local":
-            raise BackendError(
-                f"This version cannot send pairs to {backend} yet.",
-                hint="Use --backend local: people vote on the Annotate page of the dashboard.",
-            )
-        project = self.store.project(name).name
-        pairs, exclusions = annotate.make_pairs(self.store.prompt_records(project), self.store.response_records(project))
-        new = self.store.add_pairs(name, pairs)
-        self.store.add_exclusions(name, exclusions)
-        self.screen(name)
-        return {"project": name, "backend": backend, "pairs": len(pairs), "new": new} | _counted(exclusions)
-
-    def pull(self, name: str) -> Summary:
-        """Bring new votes home; votes cast on the Annotate page are home already."""
-        project = self.store.project(name)
-        return {"project": name, "backend": "local", "new": 0, "votes": int(self.store.counts(project.name)["votes"])}
 
     # Numbers and files
 

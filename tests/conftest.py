@@ -16,6 +16,7 @@ os.environ.setdefault("HF_HUB_DISABLE_XET", "1")
 
 from pipeline.adapters import schema
 from pipeline.adapters.store import Store, open_store
+from tests.argilla.people import Site
 from tests.argilla.stack import Ports, Stack, StackError
 from tests.serving import free_port
 
@@ -84,6 +85,14 @@ def argilla(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         pytest.skip(f"ARGILLA NOT TESTED: {error}")
     yield stack
     stack.stop()
+
+
+@pytest.fixture
+def site(argilla: Stack) -> Iterator[Site]:
+    """A workspace of the test's own on that server."""
+    opened = Site(argilla)
+    yield opened
+    opened.close()
 
 
 @pytest.fixture(scope="session")

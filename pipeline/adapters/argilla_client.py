@@ -82,7 +82,7 @@ class ArgillaClient:
         parts = _parsed(address.url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ArgillaError(
-                f"{address.url or 'The empty text'} is not the address of an Argilla server.",
+                f"{address.url} is not the address of an Argilla server." if address.url else "No Argilla server is named.",
                 hint="Set ARGILLA_API_URL to something like https://argilla.example.org or http://localhost:6900.",
             )
         if not address.api_key.isascii() or not address.api_key.isprintable() or not address.api_key:

@@ -7,7 +7,7 @@ is offered again. Each vote is one transaction; votes are only ever added.
 
 import dataclasses
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,6 +19,7 @@ from pipeline.adapters import schema
 from pipeline.adapters.store import Store
 from pipeline.annotate import Card, is_repeat_due, order
 from pipeline.errors import StaleCardError
+from pipeline.ports import AnnotatorProgress, BackendProgress, Pulled, Pushed
 from pipeline.records import Choice, Pair, Role, Vote
 
 LEASE_S = 1800
@@ -92,6 +93,10 @@ _STANDING = sa.text(f"""
         )
     ) AS remaining
 """)  # noqa: S608 - put together from constants of this file
+_OPENED = sa.text(f"""
+    SELECT count(*) AS here, coalesce(sum(CASE WHEN {_SET_ASIDE} THEN 1 ELSE 0 END), 0) AS out
+    FROM pairs WHERE pairs.project = :project
+""")  # noqa: S608 - put together from constants of this file
 _ANSWERS = sa.text("""
     SELECT order_key, (
         SELECT count(*) FROM votes WHERE project = :project AND annotator = :annotator AND role <> 'adjudicator'
@@ -122,6 +127,47 @@ class LocalBackend:
         self._lease = timedelta(seconds=lease_s)
         # SQLite makes waiting writers sleep and retry; the threads of one process queue here instead.
         self._turn = threading.Lock()
+
+    def push(
+        self,
+        project: str,
+        pairs: Sequence[Pair] = (),
+        *,
+        suggest: bool = False,  # noqa: ARG002 - the Annotate page never shows a judgement before the vote
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> Pushed:
+        """Open pairs for voting on the Annotate page: from now on they are among the cards."""
+        new = self._store.add_pairs(project, pairs)
+        if on_progress:
+            on_progress(len(pairs), len(pairs))
+        with self._store.reading() as connection:
+            here, out = connection.execute(_OPENED, {"project": project}).one()
+        return Pushed(pairs=here - out, new=new, excluded={"set_aside": out} if out else {})
+
+    def pull(self, project: str) -> Pulled:
+        """Do nothing: votes cast on the Annotate page are home already."""
+        self._store.project(project)
+        return Pulled()
+
+    def progress(self, project: str) -> BackendProgress:
+        """Return how far the voting is, by annotator; a skip stands for a pair somebody declined."""
+        votes, wanted = self._store.votes(project), self._store.project(project).votes_wanted
+        with self._store.reading() as connection:
+            here, out = connection.execute(_OPENED, {"project": project}).one()
+        is_skip = votes["choice"] == Choice.SKIP
+        counts = votes.assign(is_skip=is_skip).groupby("annotator")["is_skip"].agg(["size", "sum"])
+        annotators = tuple(
+            AnnotatorProgress(
+                annotator=str(name),
+                submitted=int(given - skipped),
+                drafts=0,
+                discarded=int(skipped),
+                pending=self.standing(project, str(name)).left,
+            )
+            for name, given, skipped in counts.itertuples(name=None)
+        )
+        completed = int((self._store.pairs(project)["n_votes"] >= wanted).sum())
+        return BackendProgress(pairs=here - out, completed=completed, annotators=annotators)
 
     def next_card(self, project: str, annotator: str, *, now: datetime) -> Card | None:
         """Return the card this annotator should vote on, or None when no pair is left for them.
@@ -194,7 +240,7 @@ class LocalBackend:
             previous = Vote(**{**row, "choice": Choice(row["choice"])})
             return _card(connection, project, annotator, previous.pair_id, previous)
 
-    def progress(self, project: str, annotator: str) -> Standing:
+    def standing(self, project: str, annotator: str) -> Standing:
         """Return how many pairs this annotator answered, and how many are left for them."""
         with self._store.reading() as connection:
             row = connection.execute(_STANDING, {"project": project, "annotator": annotator}).one()

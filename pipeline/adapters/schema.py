@@ -195,6 +195,18 @@ aliases = Table(
     Column("at", String, nullable=False),
 )
 
+argilla_links = Table(
+    "argilla_links",
+    metadata,
+    Column("project", String, primary_key=True),
+    Column("url", String, nullable=False),
+    Column("workspace", String, nullable=False),
+    Column("dataset_id", String, nullable=False),
+    # What the last push set there: a different number on the server was set by somebody else.
+    Column("votes_wanted", Integer, nullable=False),
+    Column("pushed_at", String, nullable=False),
+)
+
 judgements = Table(
     "judgements",
     metadata,

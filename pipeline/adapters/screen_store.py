@@ -64,3 +64,10 @@ class ScreenStore:
         )
         known = set(voted["first_id"]) | set(voted["second_id"])
         return [dataclasses.replace(one, is_out=False) if one.response_id in known else one for one in screens]
+
+    def pairs_out(self, project: str) -> set[str]:
+        """Return the ids of the pairs that are set aside, because one of their responses is."""
+        pair, screen = schema.pairs, schema.screens
+        out = sa.select(screen.c.response_id).where(screen.c.project == project, screen.c.is_out)
+        query = sa.select(pair.c.id).where(pair.c.project == project, pair.c.first_id.in_(out) | pair.c.second_id.in_(out))
+        return set(self._store.frame(query)["id"])

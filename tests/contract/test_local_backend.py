@@ -195,8 +195,8 @@ def test_progress_counts_what_is_done_and_what_is_left(store: Store, backend: Lo
     backend.cast(draw(backend, "ana"), Choice.SKIP, now=NOW)
     backend.cast(draw(backend, "bo"), Choice.FIRST, now=NOW)
     # Bo took the pair Ana skipped, so two are left for both; Ana answered two, Bo one.
-    assert backend.progress("p", "ana") == Standing(done=2, left=2)
-    assert backend.progress("p", "bo") == Standing(done=1, left=2)
+    assert backend.standing("p", "ana") == Standing(done=2, left=2)
+    assert backend.standing("p", "bo") == Standing(done=1, left=2)
 
 
 def test_a_project_that_is_not_there_has_no_card(backend: LocalBackend):
@@ -317,7 +317,7 @@ def test_now_and_then_an_old_pair_comes_back_unannounced_and_counts_nowhere(stor
     assert set(store.votes("p")["choice"]) == {"first"}
     everything = store.votes("p", history=True)
     assert (everything["role"] == "repeat").sum() == len(repeats)
-    assert backend.progress("p", "ana") == Standing(done=200, left=0)
+    assert backend.standing("p", "ana") == Standing(done=200, left=0)
 
 
 def test_an_annotator_with_few_answers_meets_no_pair_twice(store: Store, backend: LocalBackend):

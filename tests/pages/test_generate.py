@@ -256,13 +256,13 @@ def test_what_is_set_aside_is_shown_and_can_be_brought_back(studio: Studio, serv
     app = choose(open_page(), server)
     by_label(app, "button", "Start").click().run()
     wait_for(lambda: studio.store.jobs("nl")[0].state is JobState.DONE)
-    assert studio.local.progress("nl", "ana").left == 0
+    assert studio.local.standing("nl", "ana").left == 0
     app.run()
     assert not app.exception
     table = next(frame.value for frame in app.dataframe if "noticed" in frame.value)
     assert table.to_numpy().tolist() == [["the model refused to answer", 3, 3]]
     by_label(app, "button", "Bring all 3 back").click().run()
-    assert studio.local.progress("nl", "ana").left == 3
+    assert studio.local.standing("nl", "ana").left == 3
     assert by_label(app, "button", "Set 3 aside")
 
 
