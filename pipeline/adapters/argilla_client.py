@@ -80,6 +80,11 @@ class ArgillaClient:
             ArgillaError: The address is none, or the key holds what no key does.
         """
         parts = _parsed(address.url)
+        if parts.username or parts.password:
+            raise ArgillaError(
+                "The address of the Argilla server holds a name or a password.",
+                hint="Leave them out of ARGILLA_API_URL; the key in ARGILLA_API_KEY says who you are.",
+            )
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ArgillaError(
                 f"{address.url} is not the address of an Argilla server." if address.url else "No Argilla server is named.",

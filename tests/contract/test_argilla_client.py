@@ -155,8 +155,14 @@ def test_a_certificate_nobody_knows_is_not_trusted(tmp_path: Path):
 
 @pytest.mark.parametrize("url", ["", "localhost:6900", "ftp://host", "http://", "http://host:port", "http://[abc"])
 def test_an_address_that_is_none_is_refused_before_anything_is_sent(url: str):
-    with pytest.raises(ArgillaError, match="is not the address|No Argilla server is named"):
+    with pytest.raises(ArgillaError, match=r"is not the address|No Argilla server is named"):
         client(url)
+
+
+def test_an_address_with_a_password_in_it_is_refused_and_not_repeated():
+    with pytest.raises(ArgillaError, match="holds a name or a password") as caught:
+        client("http://ana:geheim@127.0.0.1:9")
+    assert "geheim" not in caught.value.message + caught.value.hint
 
 
 @pytest.mark.parametrize("key", ["", "schlüssel", "two\nlines"])
