@@ -103,7 +103,7 @@ def examine(votes: pd.DataFrame, pairs: pd.DataFrame, *, history: pd.DataFrame |
         _with_others(coded.annotators, coded.labels, counts[coded.items], len(names)),
         _position(coded.annotators, opinions, facts, len(names)),
         _length(coded.annotators, coded.labels, counts[coded.items], facts, len(names)),
-        _answers(coded.annotators, opinions, facts, len(names)),
+        _answers(coded.annotators, coded.labels, opinions, facts, len(names)),
         _pace(coded.annotators, opinions["seconds"].to_numpy(dtype=np.float64), facts, len(names)),
         _repeats(history, names),
     )
@@ -205,13 +205,13 @@ def _length(who: Integers, labels: Integers, counts: Integers, facts: pd.DataFra
     )
 
 
-def _answers(who: Integers, opinions: pd.DataFrame, facts: pd.DataFrame, n: int) -> pd.DataFrame:
+def _answers(who: Integers, labels: Integers, opinions: pd.DataFrame, facts: pd.DataFrame, n: int) -> pd.DataFrame:
     """How monotonous the answers on the screen are: their most frequent one, and the longest run of one."""
-    seen_first = (opinions["shown_first"].to_numpy() == facts["first_id"].to_numpy()) | (opinions["shown_first"] == "").to_numpy()
-    choice = opinions["choice"].to_numpy(dtype=object)
-    swapped = np.where(choice == Choice.FIRST, str(Choice.SECOND), str(Choice.FIRST))
-    is_side = np.isin(choice.astype(str), [str(Choice.FIRST), str(Choice.SECOND)])
-    pressed = pd.factorize(np.where(is_side & ~seen_first, swapped, choice).astype(str))[0]
+    swapped = opinions["shown_first"].ne("").to_numpy(dtype=bool) & (
+        opinions["shown_first"].to_numpy() != facts["first_id"].to_numpy()
+    )
+    # Labels 0 and 1 are the two responses; on the screen they may have changed places.
+    pressed = np.where(swapped & (labels < 2), 1 - labels, labels)
     table = np.bincount(who * 4 + pressed, minlength=4 * n).reshape(n, 4)
     order = np.argsort(who, kind="stable")
     mine, said = who[order], pressed[order]

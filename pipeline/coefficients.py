@@ -13,6 +13,7 @@ Never reads votes, files or the network. The formulas are written out in docs/ag
 from collections.abc import Callable, Mapping
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
@@ -24,16 +25,18 @@ Disagreement = tuple[Floats, Floats]
 def count_labels(items: Integers, labels: Integers, *, n_items: int, n_labels: int) -> Integers:
     """Return the count matrix of label codes in [0, n_labels) given to item codes in [0, n_items)."""
     cells = np.bincount(items * n_labels + labels, minlength=n_items * n_labels)
-    return cells.reshape(n_items, n_labels).astype(np.int64)
+    return cells.reshape(n_items, n_labels).astype(np.int64, copy=False)
 
 
 def distinct_patterns(counts: Integers) -> tuple[Integers, Integers, Integers]:
-    """Return the distinct rows of a count matrix, which of them each row is, and how often each occurs."""
+    """Return the distinct rows of a count matrix in a fixed order, which of them each row is, and how often each occurs."""
     radix = int(counts.max(initial=0)) + 1
-    if radix ** counts.shape[1] < 2**62:
-        codes = counts @ (radix ** np.arange(counts.shape[1], dtype=np.int64))
-        _, first, row_of, times = np.unique(codes, return_index=True, return_inverse=True, return_counts=True)
-        return counts[first], row_of.astype(np.int64), times.astype(np.int64)
+    powers = float(radix) ** np.arange(counts.shape[1])
+    if radix * powers[-1] < 2**53:
+        # Each row as one number: its counts are the digits. Floats multiply faster, and are exact this far.
+        row_of, codes = pd.factorize((counts @ powers).astype(np.int64), sort=True)
+        rows = codes[:, None] // powers.astype(np.int64) % radix
+        return rows, row_of.astype(np.int64, copy=False), np.bincount(row_of, minlength=len(rows)).astype(np.int64, copy=False)
     rows, row_of, times = np.unique(counts, axis=0, return_inverse=True, return_counts=True)
     return rows, row_of.reshape(-1).astype(np.int64), times.astype(np.int64)
 
@@ -80,7 +83,7 @@ def brennan_prediger(counts: Floats, times: Floats) -> Disagreement:
 
 def _gwet(counts: Floats, times: Floats, weights: Floats) -> Disagreement:
     shares, k = _label_shares(counts, times), counts.shape[1]
-    by_chance = weights.sum() / (k * (k - 1)) * (shares * (1 - shares)).sum(axis=1)
+    by_chance = weights.sum() / max(k * (k - 1), 1) * (shares * (1 - shares)).sum(axis=1)
     return _item_disagreement(counts, times, weights), 1 - by_chance
 
 

@@ -5,18 +5,16 @@ voted on the same items, and the mean of the kappas with what its interval needs
 the mean is that of Light (1971), weighted by the number of items two annotators share. Formulas: docs/agreement.md.
 """
 
-from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.coefficients import Floats, Integers
+from pipeline.errors import VoteError
 
 MIN_SHARED_ITEMS = 5
 """Two annotators with fewer items in common do not enter the mean: their kappa is mostly noise."""
-
-
-_CELLS_AT_ONCE = 16_000_000
 
 
 class Comparison(NamedTuple):
@@ -46,113 +44,142 @@ class Mean(NamedTuple):
     expected: float
 
 
+class Margins(NamedTuple):
+    """Of label x label tables of two annotators: items they share, those they agree on, and both margins (a row a table)."""
+
+    n: Floats
+    agreed: Floats
+    left: Floats
+    right: Floats
+
+
+class _Meetings(NamedTuple):
+    """Two votes each on one item, sorted by the pair of annotators.
+
+    `pair` numbers the pairs that occur, in order; `one` and `other` are codes of a pair and what each of the two said.
+    """
+
+    item: Integers
+    pair: Integers
+    one: Integers
+    other: Integers
+    same: NDArray[np.bool_]
+
+
 def compare_annotators(items: Integers, annotators: Integers, labels: Integers, *, n_labels: int) -> Comparison:
-    """Compare every two annotators; codes count from 0, with one vote of each annotator on an item."""
-    n_people, cells = int(annotators.max(initial=-1)) + 1, n_labels**2
-    order = np.argsort(items * max(n_people, 1) + annotators, kind="stable")
-    item, who, label = items[order], annotators[order], labels[order]
-    del order
-    together = list(_together(item, who, label, n_people, n_labels))
-    pair_key, place_of, tables = _tables([code for _, code in together], n_people, n_labels)
-    percent, cohen, expected = kappas(tables)
-    n = tables.sum(axis=(1, 2))
-    weights = np.where(np.isnan(cohen) | (n < MIN_SHARED_ITEMS), 0.0, n)
-    a, b = pair_key // max(n_people, 1), pair_key % max(n_people, 1)
+    """Compare every two annotators.
+
+    Args:
+        items: The item of each vote, coded from 0; `annotators` and `labels` likewise. Sorted by item, then annotator, with
+            one vote of each annotator on an item.
+        n_labels: How many labels there are.
+    """
+    n_people, n_items = int(annotators.max(initial=-1)) + 1, int(items.max(initial=-1)) + 1
+    met, a, b = _meetings(items, annotators, labels, n_people, n_items, n_labels)
+    table = _margins(met, len(a), n_labels)
+    cohen, expected = kappas(table)
+    weights = np.where(np.isnan(cohen) | (table.n < MIN_SHARED_ITEMS), 0.0, table.n)
     weighted = weights * np.nan_to_num(cohen)
     value = _ratio(weighted.sum(), weights.sum())
-    slopes = (_slopes(tables, cohen, expected) - value) * (weights > 0)[:, None, None] / max(weights.sum(), 1.0)
-    influence = np.zeros(int(item.max(initial=-1)) + 1)
-    touched = np.zeros(len(influence), dtype=bool)
-    for where, code in together:
-        pair, cell = np.divmod(code, cells)
-        row = place_of(pair)
-        influence += np.bincount(where, slopes.reshape(-1)[row * cells + cell], minlength=len(influence))
-        touched[where[weights[row] > 0]] = True
+    behind = np.zeros(n_items, dtype=np.bool_)
+    behind[met.item[(weights > 0)[met.pair]]] = True
     mean = Mean(
         value=value,
-        sampling=float(np.sqrt((influence**2).sum())),
+        sampling=_sampling(met, table, cohen - value, expected, weights, n_items),
         without_each=_without_each(a, b, weighted, weights, n_people),
-        n=int(touched.sum()),
+        n=int(behind.sum()),
         expected=_ratio((weights * expected).sum(), weights.sum()),
     )
-    return Comparison(a, b, n.astype(np.int64), percent, cohen, scotts(tables), expected, mean)
+    return Comparison(a, b, table.n.astype(np.int64), table.agreed / table.n, cohen, scotts(table), expected, mean)
 
 
-def _together(
-    item: Integers, who: Integers, label: Integers, n_people: int, n_labels: int
-) -> Iterator[tuple[Integers, Integers]]:
-    """Every two votes on one item, as its code and one code of both annotators and both labels.
-
-    Votes come sorted by item and annotator, so the two are compared at distance 1, then 2, and so on.
-    """
-    distance = 1
-    while distance < len(item):
-        left = np.flatnonzero(item[distance:] == item[:-distance])
+def _meetings(
+    items: Integers, annotators: Integers, labels: Integers, n_people: int, n_items: int, n_labels: int
+) -> tuple[_Meetings, Integers, Integers]:
+    """Every two votes on one item, and the two annotators of each pair."""
+    people_bits, item_bits, label_bits = n_people.bit_length(), n_items.bit_length(), n_labels.bit_length()
+    if 2 * (people_bits + label_bits) + item_bits > 63:
+        raise VoteError(
+            f"{n_people:,} annotators and {n_items:,} pairs are more than can be compared at once.",
+            hint="Measure agreement on a part of the votes.",
+        )
+    # A meeting is one number: both annotators, what each said, the item. Sorted, all that follows runs along memory.
+    ones = annotators << (people_bits + 2 * label_bits + item_bits) | labels << (label_bits + item_bits) | items
+    others = annotators << (2 * label_bits + item_bits) | labels << item_bits
+    # Votes come sorted by item and annotator, so the two are found at distance 1, then 2, and so on.
+    found, distance = [np.array([], dtype=np.int64)], 1
+    while distance < len(items):
+        left = np.flatnonzero(items[distance:] == items[:-distance])
         if not len(left):
-            return
-        right = left + distance
-        people = who[left] * n_people + who[right]
-        yield item[left], (people * n_labels + label[left]) * n_labels + label[right]
+            break
+        found.append(ones[left] | others[left + distance])
         distance += 1
+    key = np.concatenate(found)
+    del ones, others, found
+    key.sort()
+
+    def take(bits: int) -> Integers:
+        lowest = key & ((1 << bits) - 1)
+        np.right_shift(key, bits, out=key)
+        return np.asarray(lowest)
+
+    item, other, one = take(item_bits), take(label_bits), take(label_bits)
+    is_new = np.ones(len(key), dtype=np.bool_)
+    is_new[1:] = key[1:] != key[:-1]
+    pairs, pair = key[is_new], np.cumsum(is_new) - 1
+    base = pair * n_labels
+    met = _Meetings(item, pair, base + one, base + other, one == other)
+    return met, pairs >> people_bits, pairs & ((1 << people_bits) - 1)
 
 
-def _tables(codes: list[Integers], n_people: int, n_labels: int) -> tuple[Integers, Callable[[Integers], Integers], Floats]:
-    """The label x label table of every two annotators who share items, their sorted keys, and the place of a key."""
-    cells = n_labels**2
-    if n_people**2 * cells <= _CELLS_AT_ONCE:
-        # Few people: counting into every possible cell is faster than sorting the codes.
-        every = np.zeros(n_people**2 * cells, dtype=np.int64)
-        for code in codes:
-            every += np.bincount(code, minlength=len(every))
-        grid = every.reshape(-1, cells)
-        pair_key = np.flatnonzero(grid.any(axis=1))
-        places = np.zeros(len(grid), dtype=np.int64)
-        places[pair_key] = np.arange(len(pair_key))
-        return pair_key, places.__getitem__, grid[pair_key].reshape(-1, n_labels, n_labels).astype(np.float64)
-    counted = [np.unique(code, return_counts=True) for code in codes]
-    none = np.array([], dtype=np.int64)
-    found = np.concatenate([none, *(code for code, _ in counted)])
-    times = np.concatenate([none, *(n for _, n in counted)])
-    pair_key, pair = np.unique(found // cells, return_inverse=True)
-    tables = np.bincount(pair * cells + found % cells, times, minlength=len(pair_key) * cells).astype(np.float64)
-    return pair_key, lambda keys: np.searchsorted(pair_key, keys), tables.reshape(-1, n_labels, n_labels)
+def _margins(met: _Meetings, n_pairs: int, n_labels: int) -> Margins:
+    left, right = (
+        np.bincount(said, minlength=n_pairs * n_labels).reshape(-1, n_labels).astype(float) for said in (met.one, met.other)
+    )
+    agreed = np.bincount(met.pair[met.same], minlength=n_pairs).astype(float)
+    return Margins(np.bincount(met.pair, minlength=n_pairs).astype(float), agreed, left, right)
 
 
-def kappas(tables: Floats) -> tuple[Floats, Floats, Floats]:
-    """Return percent agreement, Cohen's kappa and the disagreement expected by chance, one per table.
+def kappas(table: Margins) -> tuple[Floats, Floats]:
+    """Return Cohen's kappa and the disagreement expected by chance, one per table.
 
     Kappa is NaN where both annotators used one and the same label throughout. No table is empty.
     """
-    n = tables.sum(axis=(1, 2))
-    percent = np.trace(tables, axis1=1, axis2=2) / n
-    expected = 1 - (tables.sum(axis=1) * tables.sum(axis=2)).sum(axis=1) / n**2
-    expected = np.where(expected < 1e-12, 0.0, expected)
-    cohen = 1 - np.divide(1 - percent, expected, out=np.full(len(n), np.nan), where=expected > 0)
-    return np.asarray(percent), np.asarray(cohen), expected
+    return _beyond_chance(table, np.einsum("ij,ij->i", table.left, table.right))
 
 
-def scotts(tables: Floats) -> Floats:
+def scotts(table: Margins) -> Floats:
     """Return Scott's pi, one per table: chance is reckoned from the labels of both annotators taken together.
 
     NaN where both used one and the same label throughout. No table is empty.
     """
-    n = tables.sum(axis=(1, 2))
-    shares = (tables.sum(axis=1) + tables.sum(axis=2)) / (2 * n)[:, None]
-    expected = 1 - (shares**2).sum(axis=1)
-    observed = 1 - np.trace(tables, axis1=1, axis2=2) / n
-    return np.asarray(1 - np.divide(observed, expected, out=np.full(len(n), np.nan), where=expected > 1e-12))
+    both = (table.left + table.right) / 2
+    return _beyond_chance(table, np.einsum("ij,ij->i", both, both))[0]
 
 
-def _slopes(tables: Floats, cohen: Floats, expected: Floats) -> Floats:
-    """How n x kappa of each table changes with one more item in each of its cells."""
-    n = tables.sum(axis=(1, 2))[:, None, None]
-    kappa, chance = np.nan_to_num(cohen)[:, None, None], np.where(expected > 0, expected, 1.0)[:, None, None]
-    left, right = tables.sum(axis=2)[:, :, None] / n, tables.sum(axis=1)[:, None, :] / n
-    agreed = np.trace(tables, axis1=1, axis2=2)[:, None, None] / n
-    same = np.eye(tables.shape[1])[None, :, :]
-    # For cell (k, l) chance agreement moves with the share of k on the right side and of l on the left side.
-    chance_moves = 2 * (1 - chance) - np.swapaxes(right, 1, 2) - np.swapaxes(left, 1, 2)
-    return np.asarray(kappa + (same - agreed) / chance + (1 - agreed) * chance_moves / chance**2)
+def _beyond_chance(table: Margins, by_chance: Floats) -> tuple[Floats, Floats]:
+    expected = 1 - by_chance / table.n**2
+    expected = np.where(expected < 1e-12, 0.0, expected)
+    observed = 1 - table.agreed / table.n
+    return 1 - np.divide(observed, expected, out=np.full(len(expected), np.nan), where=expected > 0), expected
+
+
+def _sampling(met: _Meetings, table: Margins, beyond_mean: Floats, expected: Floats, weights: Floats, n_items: int) -> float:
+    """The standard deviation of the mean kappa over other items, by the influence of each item (infinitesimal jackknife).
+
+    One more item on which two annotators say k and l moves n x kappa of the two by
+    kappa + ([k = l] - agreed) / chance + (1 - agreed) (2 (1 - chance) - right_k - left_l) / chance^2.
+    """
+    share = np.where(weights > 0, 1 / max(weights.sum(), 1.0), 0.0)
+    chance, agreed = np.where(expected > 0, expected, 1.0), table.agreed / table.n
+    if_same, steep = share / chance, share * (1 - agreed) / chance**2
+    base = share * np.nan_to_num(beyond_mean) - agreed * if_same + 2 * (1 - chance) * steep
+    by_one = (base[:, None] - (steep / table.n)[:, None] * table.right).reshape(-1)
+    by_other = ((steep / table.n)[:, None] * table.left).reshape(-1)
+    moved = by_one[met.one]
+    moved -= by_other[met.other]
+    moved += if_same[met.pair] * met.same
+    return float(np.sqrt((np.bincount(met.item, moved, minlength=n_items) ** 2).sum()))
 
 
 def _without_each(a: Integers, b: Integers, weighted: Floats, weights: Floats, n_people: int) -> Floats:

@@ -53,6 +53,8 @@ class Decisions:
     def check_judges(self, name: str, *, min_votes: int = 2) -> list[judge_check.JudgeCheck]:
         """Return how each judge of a project compares with the majority of its people, on pairs with enough votes."""
         judgements = self.store.judgements(name)
+        if judgements.empty:
+            return []
         people = consensus.decide(self.store.votes(name), min_votes=min_votes)
         return judge_check.check(judgements, judge.verdicts(judgements), people, self.store.pairs(name))
 

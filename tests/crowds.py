@@ -5,6 +5,7 @@ Two people then agree as often as their qualities say, so the true alpha follows
 """
 
 import numpy as np
+import pandas as pd
 
 from pipeline.resampling import Coded, Resampled, estimate
 
@@ -37,7 +38,7 @@ class Crowd:
                 if one != other:
                     np.add.at(met, (who[:, one], who[:, other]), 1)
         present, annotators = np.unique(who_flat, return_inverse=True)
-        coded = Coded(items, annotators, labels, pairs, len(present), 3, None)
+        coded = Coded(items, annotators, labels, pairs, len(present), 3, pd.RangeIndex(pairs), pd.Index(present))
         return coded, quality, met
 
 

@@ -103,16 +103,15 @@ class VoteTable(Database):
 
     def _latest_votes(self, project: str) -> sa.Subquery:
         """The vote that counts of each annotator on each pair: the one of the highest version."""
-        later, table = schema.votes.alias("later"), schema.votes
-        superseded = sa.exists().where(
-            later.c.project == table.c.project,
-            later.c.annotator == table.c.annotator,
-            later.c.pair_id == table.c.pair_id,
-            later.c.role == table.c.role,
-            later.c.version > table.c.version,
-        )
+        table = schema.votes
         wanted = (table.c.project == project) & (table.c.role == str(Role.ANNOTATOR))
-        return sa.select(table).where(wanted, ~superseded).subquery("latest")
+        return sa.select(table).where(wanted, ~_superseded()).subquery("latest")
+
+    def _other_votes(self, project: str) -> sa.Subquery:
+        """The votes that do not count: superseded, or cast in another role."""
+        table = schema.votes
+        wanted = (table.c.role != str(Role.ANNOTATOR)) | _superseded()
+        return sa.select(table).where(table.c.project == project, wanted).subquery("others")
 
     def votes(self, project: str, *, history: bool = False) -> pd.DataFrame:
         """Return the annotators' votes that count, or with `history` every vote ever cast in any role, as they arrived.
@@ -120,14 +119,22 @@ class VoteTable(Database):
         Columns: `seq, pair_id, annotator, version, choice, shown_first, reason, edited, seconds,
         guidelines_version, at, role` (`at` as timestamps in UTC). `annotator` is the name in force.
         """
+        latest = self._latest(project)
         if history:
-            return self._vote_frame(sa.select(schema.votes).where(schema.votes.c.project == project).subquery(), project)
+            others = self._vote_frame(self._other_votes(project), project)
+            return pd.concat([latest, others]).sort_values("seq", ignore_index=True) if len(others) else latest
+        # Two names that were joined may both have voted on a pair.
+        return (
+            latest.drop_duplicates(["pair_id", "annotator"], keep="last", ignore_index=True) if self.aliases(project) else latest
+        )
+
+    def _latest(self, project: str) -> pd.DataFrame:
+        """The votes of the highest version, kept until anything changes: to read a million takes seconds."""
         seen = self._last_change(project)
         kept = self._kept.get(project)
         if kept is None or kept[0] != seen:
-            frame = self._vote_frame(self._latest_votes(project), project)
-            kept = seen, frame.drop_duplicates(["pair_id", "annotator"], keep="last", ignore_index=True)
-            # One project at a time: reading a million votes takes seconds, and a page asks for them many times.
+            kept = seen, self._vote_frame(self._latest_votes(project), project)
+            # One project at a time.
             self._kept = {project: kept}
         return kept[1].copy(deep=False)
 
@@ -190,6 +197,18 @@ class VoteTable(Database):
             rows = [{"project": project, "annotator": name, "name": new, "at": utc_now()} for name in joined]
             connection.execute(sa.insert(table), rows)
             self._recount(connection, project)
+
+
+def _superseded() -> sa.Exists:
+    """Whether there is a later version of a vote."""
+    later, table = schema.votes.alias("later"), schema.votes
+    return sa.exists().where(
+        later.c.project == table.c.project,
+        later.c.annotator == table.c.annotator,
+        later.c.pair_id == table.c.pair_id,
+        later.c.role == table.c.role,
+        later.c.version > table.c.version,
+    )
 
 
 def _row(project: str, vote: Vote) -> dict[str, object]:

@@ -9,7 +9,7 @@ from sklearn.metrics import cohen_kappa_score
 from statsmodels.stats.inter_rater import cohens_kappa, fleiss_kappa
 
 from pipeline.coefficients import count_labels, ordinal_weights, value_of
-from pipeline.cohen import compare_annotators, kappas, scotts
+from pipeline.cohen import Margins, compare_annotators, kappas, scotts
 
 # Krippendorff (2011), section C: four observers, twelve units, five values; 0 is a missing value.
 KRIPPENDORFF_2011 = [
@@ -30,6 +30,12 @@ def counts_of(observers: list[list[int]], n_labels: int) -> np.ndarray:
     rows = np.array(observers)
     items = np.broadcast_to(np.arange(rows.shape[1]), rows.shape)[rows > 0]
     return count_labels(items, rows[rows > 0] - 1, n_items=rows.shape[1], n_labels=n_labels)
+
+
+def margins(table: list[list[int]]) -> Margins:
+    """Two annotators' contingency table as its sum, diagonal and margins."""
+    cells = np.array([table], dtype=float)
+    return Margins(cells.sum(axis=(1, 2)), np.trace(cells, axis1=1, axis2=2), cells.sum(axis=2), cells.sum(axis=1))
 
 
 def counts_of_table(table: list[list[int]]) -> np.ndarray:
@@ -82,7 +88,7 @@ def test_gwets_two_raters_come_out_as_published(published):
 
 @pytest.mark.parametrize("name", ["irrCAC_cont3x3abstractors", "statsmodels_table10_SAS"])
 def test_cohens_kappa_comes_out_as_published(published, name):
-    _, cohen, _ = kappas(np.array([published[name]["table"]], dtype=float))
+    cohen, _ = kappas(margins(published[name]["table"]))
     assert cohen[0] == pytest.approx(published[name]["recomputed"]["cohen"], abs=1e-9)
 
 
@@ -167,7 +173,7 @@ def test_brennan_and_predigers_kappa_comes_out_as_published(published):
 
 def test_scotts_pi_comes_out_as_published(published):
     table = published["irrCAC_cont3x3abstractors"]
-    assert scotts(np.array([table["table"]], dtype=float))[0] == pytest.approx(table["published"]["scott"], abs=5e-8)
+    assert scotts(margins(table["table"]))[0] == pytest.approx(table["published"]["scott"], abs=5e-8)
 
 
 @pytest.mark.parametrize(
@@ -251,4 +257,4 @@ def test_every_two_annotators_get_the_kappa_of_scikit_learn_and_statsmodels(seed
 
 def test_scotts_pi_of_two_people_is_fleiss_kappa_of_the_two():
     table = np.random.default_rng(0).integers(1, 9, (4, 4))
-    assert scotts(table[None].astype(float))[0] == pytest.approx(value_of("fleiss", counts_of_table(table.tolist())), abs=1e-12)
+    assert scotts(margins(table.tolist()))[0] == pytest.approx(value_of("fleiss", counts_of_table(table.tolist())), abs=1e-12)
