@@ -199,13 +199,21 @@ def read_study(path: Path, *, language: str, now: datetime) -> Study:
     Raises:
         VoteError: The file cannot be read, or lines are wrong; they are named.
     """
+    return make_study(_read_lines(path), language=language, now=now)
+
+
+def make_study(rows: Iterable[Mapping[str, str]], *, language: str, now: datetime) -> Study:
+    """Make a study of rows with the fields that `read_study` names, all there and checked, those left out empty.
+
+    A row without a `choice` adds its texts and its pair, and no vote. `edited` may stand beside the others.
+    """
     prompts: dict[str, Prompt] = {}
     responses: dict[str, Response] = {}
     pairs: dict[str, Pair] = {}
     exclusions: dict[str, Exclusion] = {}
     votes: list[Vote] = []
     versions: Counter[tuple[str, str]] = Counter()
-    for row in _read_lines(path):
+    for row in rows:
         at = row["at"] or _iso(now)
         prompt = Prompt(id=prompt_id(language, row["prompt"]), text=row["prompt"], position=len(prompts))
         prompts.setdefault(prompt.id, prompt)
@@ -218,8 +226,9 @@ def read_study(path: Path, *, language: str, now: datetime) -> Study:
             continue
         pair = make_pair(one, other, position=len(pairs))
         pairs.setdefault(pair.id, pair)
-        votes.append(_study_vote(row, pair, one, other, version=versions[row["annotator"], pair.id]))
-        versions[row["annotator"], pair.id] += 1
+        if row["choice"]:
+            votes.append(_study_vote(row, pair, one, other, version=versions[row["annotator"], pair.id]))
+            versions[row["annotator"], pair.id] += 1
     return Study(
         prompts=list(prompts.values()),
         responses=list(responses.values()),
@@ -353,5 +362,6 @@ def _study_vote(row: Mapping[str, str], pair: Pair, one: Response, other: Respon
         version=version,
         shown_first=ids.get(row["shown_first"], ""),
         reason=row["reason"],
+        edited=row.get("edited", ""),
         at=row["at"],
     )

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
 import secrets
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -47,6 +46,7 @@ from pipeline.records import (
 )
 from pipeline.settings import Settings
 from pipeline.source import Source
+from pipeline.studies import Studies
 from pipeline.tracking import Tracking
 from pipeline.voting import Voting
 
@@ -78,7 +78,7 @@ class ProjectStatus:
         return dataclasses.asdict(self)
 
 
-class Studio(Voting):
+class Studio(Voting, Studies):
     """The studio of one workspace. Safe to share between visitors: it holds no state of theirs."""
 
     def __init__(self, settings: Settings, store: Store) -> None:
@@ -133,7 +133,7 @@ class Studio(Voting):
             ProjectError: The name is taken or cannot be used.
             SourceError: The language or a column is not there, or the source cannot be read.
         """
-        self._check_name(name)
+        self.check_name(name)
         opened = self.open_source(source, progress=progress)
         spoken = parquet.language_in(opened, language)
         rows = parquet.language_rows(opened, spoken.name)
@@ -163,21 +163,6 @@ class Studio(Voting):
         )
         self.store.note(name, "new", prompts=len(chosen.prompts), excluded=len(chosen.exclusions))
         return project
-
-    def _check_name(self, name: str) -> None:
-        # A hyphen in front would be read as an option in the terminal.
-        is_safe = name == name.strip(" .") and not name.startswith("-") and not set(name) & set("/\\:")
-        if not is_safe or len(name) > annotate.MAX_NAME_CHARS or not annotate.can_be_read(name):
-            raise ProjectError(
-                "That name cannot be used for a project.",
-                hint=f"Use up to {annotate.MAX_NAME_CHARS} letters of any script, digits and spaces, without / \\ : "
-                "and without a dot, space or hyphen in front or a dot or space at the end.",
-            )
-        if any(project.name == name for project in self.store.projects()):
-            raise ProjectError(
-                f"A project named {name} is already there.",
-                hint="Choose another name, or open the existing project; nothing was changed.",
-            )
 
     def demo(self, language: str = "English") -> Project:
         """Make the demonstration project of a language, with answers, votes and a release; again, change nothing."""
@@ -225,57 +210,6 @@ class Studio(Voting):
         pushed = self.push(name, "local")
         self.store.note(name, "import-responses", added=added)
         return {"stored": added, "already_stored": len(responses) - added, "pairs": pushed["pairs"]} | _counted(exclusions)
-
-    def import_votes(self, name: str, file: Path, *, language: str | None = None) -> Summary:
-        """Take in a finished study; the same votes again add nothing, a changed one supersedes the one before.
-
-        Raises:
-            VoteError: The file cannot be read, or lines of it are wrong; nothing was taken in.
-            ProjectError: There is no such project and no language to make one with.
-        """
-        known = name in {project.name for project in self.store.projects()}
-        if not known and language is None:
-            raise ProjectError(
-                f"There is no project named {name} yet, and no language to make one with.",
-                hint="Say which language the prompts are in: --language Dutch.",
-            )
-        spoken = self.store.project(name).language if known else languages.find_language(language or "").name
-        study = annotate.read_study(file, language=spoken, now=datetime.now(UTC))
-        if not known:
-            self._add_study_project(name, file, spoken)
-        self.store.add_prompts(name, study.prompts)
-        responses = self.store.add_responses(name, study.responses)
-        pairs = self.store.add_pairs(name, study.pairs)
-        self.store.add_exclusions(name, study.exclusions)
-        added = self.store.import_votes(name, study.votes)
-        votes, changed = len(added), sum(vote.version > 0 for vote in added)
-        self.store.note(name, "import-votes", responses=responses, pairs=pairs, votes=votes, changed=changed)
-        annotators = len({vote.annotator for vote in study.votes})
-        new = {"votes": votes, "changed": changed, "already_stored": len(study.votes) - votes}
-        new |= {"responses": responses, "pairs": pairs}
-        return {"project": name, "annotators": annotators} | new | _counted(study.exclusions)
-
-    def _add_study_project(self, name: str, file: Path, language: str) -> None:
-        self._check_name(name)
-        with file.open("rb") as opened:
-            revision = hashlib.file_digest(opened, "sha256").hexdigest()
-        code = languages.find_language(language).code
-        project = Project(
-            name=name,
-            language=language,
-            code=code,
-            source=str(file.resolve()),
-            revision=revision,
-            order_key=secrets.token_hex(16),
-            rules=curate.Rules().as_dict(),
-        )
-        self.store.add_project(
-            project,
-            documents={
-                DocumentKind.SYSTEM_PROMPT: languages.system_prompt(languages.find_language(language)),
-                DocumentKind.GUIDELINES: annotate.GUIDELINES,
-            },
-        )
 
     # Numbers and files
 
