@@ -7,18 +7,17 @@ outside (names, guidelines) is shown as text and never becomes a heading, a link
 from __future__ import annotations
 
 import json
-import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-import yaml
-
-from pipeline import languages
+from pipeline import card_evidence
+from pipeline.card_head import head
+from pipeline.health import Health
+from pipeline.licences import Outputs, Terms
+from pipeline.markdown import block, inline, number, table
 from pipeline.records import HUMAN, Project
 
-SIZES = (1_000, 10_000, 100_000, 1_000_000)
-SIZE_NAMES = ("n<1K", "1K<n<10K", "10K<n<100K", "100K<n<1M", "1M<n<10M")
 MODEL = "Qwen/Qwen2.5-0.5B-Instruct"
 TRAINERS = ("dpo", "orpo", "kto", "reward", "sft")
 WHAT_FORMATS_HOLD = {
@@ -29,21 +28,14 @@ WHAT_FORMATS_HOLD = {
     "sft": "winning answers, in an annotator's edited wording where there is one, for `SFTTrainer`",
     "votes": "each annotator's latest vote on each pair, skips too, under pseudonyms, with the order the responses were shown in",
 }
-LICENCES = {
-    "hub": "The prompts and human responses are Aya's, published under Apache-2.0 by Cohere For AI and its community.",
-    "sample": "The demonstration sample is published under Apache-2.0.",
-}
-"""What is known of the licence, by source; of any other source nothing is."""
-COEFFICIENTS = {
-    "percent": "Same choice (share of annotator pairs)",
-    "krippendorff_nominal": "Krippendorff's alpha",
-    "gwet_ac1": "Gwet's AC1",
-    "with_others": "Same as most of the others (share)",
-    "fleiss": "Fleiss' kappa",
-    "cohen_mean": "Cohen's kappa, mean over annotator pairs",
-    "krippendorff_ordinal": "Krippendorff's alpha, ordinal",
-    "gwet_ac2": "Gwet's AC2, ordinal",
-}
+AYA = """@misc{singh2024aya,
+  title={Aya Dataset: An Open-Access Collection for Multilingual Instruction Tuning},
+  author={Shivalika Singh and others},
+  year={2024},
+  eprint={2402.06619},
+  archivePrefix={arXiv},
+  primaryClass={cs.CL}
+}"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +46,8 @@ class CardFacts:
     `guidelines` and `system_prompts` are the texts, by version, that votes were cast and responses written under;
     `excluded` is pairs by reason, and `reasons` says each reason in words; `agreement` has the shape that the
     `agreement` command prints; `models` are the sources that are not people; `judges` are rows of
-    `judge.by_judge`.
+    `judge.by_judge`; `agreement_inside` is `agreement` of the votes on the pairs in the release alone; `decided_by_judges` is
+    how many preferences a judge filled in; `tools` are programs that made parts of it, as the Hub tags them.
     """
 
     splits: Mapping[str, Mapping[str, int]]
@@ -68,6 +61,11 @@ class CardFacts:
     judges: Sequence[Mapping[str, object]] = ()
     guidelines: Mapping[str, str] = field(default_factory=dict)
     system_prompts: Mapping[str, str] = field(default_factory=dict)
+    health: Health | None = None
+    terms: Terms | None = None
+    agreement_inside: Mapping[str, object] = field(default_factory=dict)
+    decided_by_judges: int = 0
+    tools: Sequence[str] = ()
 
 
 def card(project: Project, facts: CardFacts) -> str:
@@ -78,10 +76,10 @@ def card(project: Project, facts: CardFacts) -> str:
         *_notice(project),
         _what_it_is(project, facts),
         "## What is in it",
-        _table(
+        table(
             ("Configuration", "Split", "Rows", "Holds"),
             [
-                (kind, split, _n(rows), WHAT_FORMATS_HOLD[kind])
+                (kind, split, number(rows), WHAT_FORMATS_HOLD[kind])
                 for kind, sizes in facts.splits.items()
                 for split, rows in sizes.items()
             ],
@@ -90,56 +88,28 @@ def card(project: Project, facts: CardFacts) -> str:
         " the votes for the outcome (`agreement`) and how it was decided (`method`). No prompt stands in two splits, and a"
         " prompt has the same split in every configuration.",
         *_how_it_was_made(project, facts),
-        *_agreement(facts.agreement),
-        *_judges(facts.judges),
+        *card_evidence.agreement(facts.agreement, facts.agreement_inside),
+        *card_evidence.judges(facts.judges, decided=facts.decided_by_judges),
+        *card_evidence.health(facts.health),
         *_chosen_and_left_out(facts),
-        *_limits(project),
-        *_licence(project),
+        *_limits(project, facts),
+        *_licence(facts.terms),
         *_training(facts),
+        *_citation(project),
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def inline(text: str) -> str:
-    """Return text from outside as Markdown that shows just these characters, in one line."""
-    one_line = "".join(letter if letter.isprintable() else " " for letter in text)
-    escaped = re.sub(r"([\\`*_{}\[\]()#+!|<>&~$:@])", r"\\\1", " ".join(one_line.split()))
-    return re.sub(r"www\.", r"www\.", escaped, flags=re.IGNORECASE)
-
-
-def block(text: str) -> str:
-    """Return text from outside as a code block that it cannot break out of."""
-    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
-    fence = "`" * max(3, longest + 1)
-    return f"{fence}text\n{text.rstrip()}\n{fence}"
-
-
-def _n(number: int) -> str:
-    return f"{number:,}"
-
-
 def _head(project: Project, facts: CardFacts) -> str:
-    spoken = languages.language_named(project.language, project.code)
-    trained = [kind for kind in TRAINERS if kind in facts.splits]
-    origin = {"hub": ["aya"], "sample": ["demonstration"]}.get(project.source, [])
-    tags = [*trained, "preference", "human-feedback", "trl", *origin]
-    rows = sum(facts.splits.get("dpo", next(iter(facts.splits.values()), {})).values())
-    head = {
-        # One line: a line of hyphens inside the name would end the head for simple readers.
-        "pretty_name": " ".join(project.name.split()),
-        "language": [spoken.iso639_1 or spoken.code],
-        "license": "apache-2.0" if project.source in LICENCES else "other",
-        "tags": tags,
-        "size_categories": [SIZE_NAMES[sum(rows >= size for size in SIZES)]],
-        "configs": [
-            {"config_name": kind}
-            | ({"default": True} if kind == next(iter(facts.splits)) else {})
-            | {"data_files": [{"split": split, "path": f"{kind}/{split}.parquet"} for split in splits]}
-            for kind, splits in facts.splits.items()
-        ],
-    }
-    text: str = yaml.safe_dump(head, allow_unicode=True, sort_keys=False)
-    return text
+    return head(
+        project,
+        splits=facts.splits,
+        licence=facts.terms.licence if facts.terms else "other",
+        trained=[kind for kind in TRAINERS if kind in facts.splits],
+        has_models=bool(facts.models),
+        has_judges=bool(facts.decided_by_judges),
+        tools=facts.tools,
+    )
 
 
 def _notice(project: Project) -> list[str]:
@@ -154,9 +124,9 @@ def _notice(project: Project) -> list[str]:
 def _what_it_is(project: Project, facts: CardFacts) -> str:
     counts = facts.counts
     return (
-        f"{_n(counts['preferences'])} preferences in {inline(project.language)} on {_n(counts['prompts'])} prompts: of two"
-        f" responses to the same prompt, which one do people choose? {_n(counts['annotators'])} annotators cast"
-        f" {_n(counts['votes'])} votes on {_n(counts['pairs'])} pairs."
+        f"{number(counts['preferences'])} preferences in {inline(project.language)} on {number(counts['prompts'])} prompts:"
+        f" of two responses to the same prompt, which one do people choose? {number(counts['annotators'])} annotators cast"
+        f" {number(counts['votes'])} votes on {number(counts['pairs'])} pairs."
     )
 
 
@@ -170,7 +140,7 @@ def _how_it_was_made(project: Project, facts: CardFacts) -> list[str]:
         f"- Models that wrote responses: {models}\n"
         "- Annotators of the studio do not see who wrote a response, and the order is drawn for each annotator and pair; a"
         " study that was brought in from elsewhere had conditions of its own",
-        *([_table(("Rule of curation", "Value"), rules)] if rules else []),
+        *([table(("Rule of curation", "Value"), rules)] if rules else []),
     ]
     for title, texts in (("Guidelines for annotators", facts.guidelines), ("System prompt of the models", facts.system_prompts)):
         for version, text in texts.items():
@@ -179,95 +149,65 @@ def _how_it_was_made(project: Project, facts: CardFacts) -> list[str]:
     return parts
 
 
-def _agreement(agreement: Mapping[str, object]) -> list[str]:
-    coefficients = agreement.get("coefficients")
-    if not isinstance(coefficients, Mapping) or not coefficients:
-        return ["## Agreement", "Agreement was not measured."]
-    rows = [
-        (
-            title,
-            _figure(found.get("value")),
-            _interval(found.get("low"), found.get("high")),
-            _interval(found.get("wide_low"), found.get("wide_high")),
-            _n(int(found.get("n") or 0)),
-            inline(str(found.get("why") or "")),
-        )
-        for name, title in COEFFICIENTS.items()
-        if isinstance(found := coefficients.get(name), Mapping)
-    ]
-    return [
-        "## Agreement",
-        _table(("Measure", "Value", "95%, other pairs", "95%, other annotators", "n", "Note"), rows),
-        "The first interval says how far the value would move with other pairs and the same people, the second with other"
-        " people as well. Measured over all votes of the project, not only those inside this release. The share of equal"
-        " choices looks high when one choice dominates, and alpha looks low then; read them together.",
-    ]
-
-
-def _judges(judges: Sequence[Mapping[str, object]]) -> list[str]:
-    """How models judged the pairs, and which of them judged their own family."""
-    if not judges:
-        return []
-    rows = [
-        (
-            inline(str(row["judge"])),
-            str(row["pairs"]),
-            _figure(row["flip_share"]),
-            _interval(row["flip_low"], row["flip_high"]),
-            inline(str(row["relatives"])) or "none",
-        )
-        for row in judges
-    ]
-    related = [f"{inline(str(row['judge']))} judged {inline(str(row['relatives']))}" for row in judges if row["relatives"]]
-    warning = f"**Judges of the generators' own family: {'; '.join(related)}.** Models favour their own." if related else ""
-    return [
-        "## Opinions of models",
-        _table(("Judge", "Pairs, both orders", "Changed with the order", "95%", "Same family as"), rows),
-        *([warning] if warning else []),
-        "A judge that changes its mind with the order of the responses is counted as a tie. No opinion of a model is a vote, and"
-        " none of them chose a response in this release.",
-    ]
-
-
-def _figure(value: object) -> str:
-    return f"{value:.3f}" if isinstance(value, int | float) else "not defined"
-
-
-def _interval(low: object, high: object) -> str:
-    return "none" if low is None or high is None else f"{_figure(low)} to {_figure(high)}"
-
-
 def _chosen_and_left_out(facts: CardFacts) -> list[str]:
-    sources = [("a person" if source == HUMAN else inline(source), _n(count)) for source, count in facts.chosen_by_source.items()]
-    parts = ["## Whose response was chosen", _table(("Source", "Times chosen"), sources)] if sources else []
-    left_out = [(inline(facts.reasons.get(reason, reason)), _n(count)) for reason, count in facts.excluded.items()]
-    parts += ["## What was left out", _table(("Reason", "Pairs"), left_out) if left_out else "Nothing: every pair is in."]
+    sources = [
+        ("a person" if source == HUMAN else inline(source), number(count)) for source, count in facts.chosen_by_source.items()
+    ]
+    parts = ["## Whose response was chosen", table(("Source", "Times chosen"), sources)] if sources and not facts.health else []
+    left_out = [(inline(facts.reasons.get(reason, reason)), number(count)) for reason, count in facts.excluded.items()]
+    parts += ["## What was left out", table(("Reason", "Pairs"), left_out) if left_out else "Nothing: every pair is in."]
     rows = [
-        (kind, inline(facts.reasons.get(reason, reason)), _n(count))
+        (kind, inline(facts.reasons.get(reason, reason)), number(count))
         for kind, counted in facts.excluded_by_format.items()
         for reason, count in counted.items()
     ]
-    return [*parts, *([_table(("Configuration", "Reason", "Rows"), rows)] if rows else [])]
+    return [*parts, *([table(("Configuration", "Reason", "Rows"), rows)] if rows else [])]
 
 
-def _limits(project: Project) -> list[str]:
+def _limits(project: Project, facts: CardFacts) -> list[str]:
+    judged = (
+        f"\n- A judge, and no person, decided {number(facts.decided_by_judges)} of the preferences; `method` marks them."
+        if facts.decided_by_judges
+        else ""
+    )
     return [
         "## Limits",
-        f"- The choices are those of the annotators counted above, not of all speakers of {inline(project.language)}.\n"
-        "- Responses written by models fall under the terms of those models as well; check them before you publish or sell.\n"
-        "- Nobody searched the texts for personal data, errors of fact or harmful content beyond what the votes say.\n"
-        "- Annotators stand under pseudonyms; their reasons and edits (`votes`, `sft`) are in their own words.",
+        f"- The choices are those of the annotators counted above, not of all speakers of {inline(project.language)}. The studio"
+        " does not know their age, gender or region.\n"
+        "- The texts were not checked for errors of fact or harmful content beyond what the votes say.\n"
+        "- Annotators stand under pseudonyms; their reasons and edits (`votes`, `sft`) are in their own words. E-mail addresses,"
+        " telephone numbers and annotators' names are searched for before a release is published from the studio, by their form"
+        f" alone: what has another form is not found.{judged}",
     ]
 
 
-def _licence(project: Project) -> list[str]:
-    unknown = (
-        "The licence of these texts is not known to the program that wrote this card: they come from a file. Whoever publishes"
-        " them must state it, here and as `license` in the head of this card."
+def _licence(terms: Terms | None) -> list[str]:
+    """The terms of each part, what the coordinator answered, and what is still open."""
+    if terms is None:
+        return []
+    rows = [
+        (
+            inline(part.what),
+            inline(part.role),
+            inline(part.licence or "not known"),
+            inline(" ".join(filter(None, (part.says, f"({part.source}, as known in {part.as_of})" if part.as_of else "")))),
+        )
+        for part in terms.parts
+    ]
+    answers = "\n".join(f"- {inline(asked.text)} {inline(asked.answer)}" for asked in terms.questions if asked.answer)
+    questions = "\n".join(f"- {inline(asked.text)} {inline(asked.why)}" for asked in terms.open)
+    goes_out = f"This release goes out under **{inline(terms.licence)}**." if not terms.open else ""
+    unsettled = (
+        "**Not settled.** Whoever publishes this release must answer these questions first, here and in the head of this card:"
     )
+    bound = any(part.outputs is not Outputs.FREE for part in terms.parts)
     return [
         "## Licence",
-        f"{LICENCES.get(project.source, unknown)} Texts brought in from other files keep the terms they came with.",
+        *([goes_out] if goes_out else [unsettled, questions]),
+        table(("Part", "What it gave", "Licence", "What its terms say of answers"), rows),
+        *([f"What the publisher answers for:\n\n{answers}"] if answers else []),
+        "Texts brought in from other files keep the terms they came with."
+        + (" Terms change: the provider's own page has the last word." if bound else ""),
     ]
 
 
@@ -278,6 +218,16 @@ def _training(facts: CardFacts) -> list[str]:
     if "orpo" in facts.splits:
         parts += ["TRL trains ORPO from Python:", f"```python\n{orpo_script(folder)}\n```"]
     return ["## How to train", *parts] if parts else []
+
+
+def _citation(project: Project) -> list[str]:
+    if project.source != "hub":
+        return []
+    return [
+        "## Citation",
+        "The prompts and human responses are those of the Aya dataset; please cite it.",
+        f"```bibtex\n{AYA}\n```",
+    ]
 
 
 def training_command(formats: Sequence[str], *, folder: str) -> str:
@@ -304,8 +254,3 @@ trainer = ORPOTrainer(
     processing_class=AutoTokenizer.from_pretrained("{MODEL}"),
 )
 trainer.train()"""
-
-
-def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [titles, ["---"] * len(titles), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -12,11 +12,15 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from pipeline import jobs
+import yaml
+
+from pipeline import jobs, privacy, versions
 from pipeline.adapters import hub_push
 from pipeline.adapters.store import Store
 from pipeline.errors import PublishError
+from pipeline.privacy import Found
 from pipeline.records import Publication, Release, Summary
+from pipeline.release_facts import ReleaseFacts
 from pipeline.settings import Settings
 
 Progress = Callable[[int, int], None]
@@ -27,9 +31,55 @@ MANIFEST = "manifest.json"
 class Publishing:
     """What sends the releases of a workspace out. Safe to share between visitors: it holds no state of theirs."""
 
-    def __init__(self, settings: Settings, store: Store) -> None:
+    def __init__(self, settings: Settings, store: Store, facts: ReleaseFacts) -> None:
         self.settings = settings
         self.store = store
+        self.facts = facts
+
+    def personal(self, name: str, release: str) -> list[Found]:
+        """Return what in a release has the form of an e-mail address, a telephone number, or an annotator's name.
+
+        Raises:
+            ExportError: There is no such release, or its folder is gone or was changed.
+        """
+        chosen = self._find(name, release)
+        # Under every name that was ever voted under, joined ones too.
+        names = self.store.votes(name, history=True)["annotator"].unique()
+        return privacy.search(versions.tables(Path(chosen.directory)), names=names)
+
+    def hindrances(self, name: str, release: str, *, texts_reviewed: bool = False) -> list[PublishError]:
+        """Return what stands in the way of publishing a release, each with its way out; the Hub is not asked.
+
+        Raises:
+            ExportError: As `personal`.
+        """
+        chosen = self._find(name, release)
+        found = []
+        terms, stated = self.facts.terms(name), _licence_in(Path(chosen.directory))
+        if terms.open:
+            asked = "; ".join(f"[{question.id}] {question.text}" for question in terms.open)
+            hint = (
+                f'Answer on the Export page or with: python -m pipeline licence "{name}" --answer ID=ANSWER. Then export again.'
+            )
+            found.append(PublishError(f"{len(terms.open)} questions about the licence are open: {asked}", hint=hint))
+        elif stated != terms.licence:
+            found.append(
+                PublishError(
+                    f"The card of {chosen.label} states the licence {stated or '(none)'}; by your answers it is {terms.licence}.",
+                    hint="Export again: the new version has a card that says so. The old one stays as it is.",
+                )
+            )
+        personal = [] if texts_reviewed else self.personal(name, release)
+        if personal:
+            counted = ", ".join(f"{n} {what}" for what, n in Counter(each.what for each in personal).items())
+            found.append(
+                PublishError(
+                    f"The texts of {chosen.label} may hold personal data: {counted}.",
+                    hint="Look at them with --dry-run or on the Export page. Leave pairs out on the Curate page and export again,"
+                    " or say that you have read them: --texts-reviewed.",
+                )
+            )
+        return found
 
     def plan(self, name: str, release: str, repo: str, *, is_private: bool = True) -> Summary:
         """Say what publishing would do, file by file; nothing is changed anywhere.
@@ -52,18 +102,28 @@ class Publishing:
         }
 
     def publish(
-        self, name: str, release: str, repo: str, *, is_private: bool = True, progress: Progress | None = None
+        self,
+        name: str,
+        release: str,
+        repo: str,
+        *,
+        is_private: bool = True,
+        texts_reviewed: bool = False,
+        progress: Progress | None = None,
     ) -> Summary:
         """Bring a release to the Hub, as a job that any page can follow; again, only what is missing there is sent.
 
         Raises:
             ExportError: There is no such release, or its folder is gone or was changed.
-            PublishError: The Hub does not take it, or the connection broke; publishing again goes on from there.
+            PublishError: A licence question is open, personal data was not looked at, the Hub does not take it, or the
+                connection broke; publishing again goes on from there.
             JobError: The project is being published already.
         """
         chosen = self._find(name, release)
         hub_push.check_name(repo)
-        command = [KIND, name, chosen.name, f"--repo={repo}", *([] if is_private else ["--public"])]
+        for hindrance in self.hindrances(name, release, texts_reviewed=texts_reviewed):
+            raise hindrance
+        command = command_of(name, chosen.name, repo, is_private=is_private, texts_reviewed=texts_reviewed)
         with jobs.recording(self.store, project=name, kind=KIND, command=command) as recorder:
 
             def on_progress(done: int, total: int) -> None:
@@ -116,6 +176,22 @@ class Publishing:
                 hint="Put it back, or export again: the same votes and rules give the same release.",
             )
         return chosen
+
+
+def command_of(name: str, release: str, repo: str, *, is_private: bool, texts_reviewed: bool) -> list[str]:
+    """Return the arguments of the command that publishes a release."""
+    options = [option for option, given in (("--public", not is_private), ("--texts-reviewed", texts_reviewed)) if given]
+    return [KIND, name, release, f"--repo={repo}", *options]
+
+
+def _licence_in(folder: Path) -> str:
+    """The licence that the head of a release's card states."""
+    try:
+        head = (folder / "README.md").read_text(encoding="utf-8").split("---\n")[1]
+    except (OSError, IndexError):
+        return ""
+    values = yaml.safe_load(head)
+    return str(values.get("license", "")) if isinstance(values, dict) else ""
 
 
 def _described(release: Release, repo: str, is_private: bool) -> Summary:

@@ -4,6 +4,7 @@ Each function takes the studio and the parsed options, and returns the document 
 """
 
 import argparse
+import json
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
@@ -15,10 +16,17 @@ from pipeline.studio import Studio
 def add_to(add: Callable[..., argparse.ArgumentParser]) -> None:
     """Add the commands on releases to the command line; `add` takes a name and what carries it out."""
     add("releases", releases)
+    add("health", health)
+    one = add("diff", diff)
+    one.add_argument("since", nargs="?", default="latest", metavar="SINCE", help="a release (default: the latest)")
+    one.add_argument("until", nargs="?", default="", metavar="UNTIL", help="another release (default: what it would hold now)")
+    one = add("licence", licence)
+    one.add_argument("--answer", action="append", default=[], metavar="ID=ANSWER", help="answer a question; repeat for several")
     one = add("publish", publish)
     one.add_argument("release", metavar="RELEASE", help="its name, its version such as v2, or latest")
     one.add_argument("--repo", required=True, metavar="OWNER/NAME", help="the dataset on the Hugging Face Hub; made if missing")
     one.add_argument("--public", action="store_true", help="for everybody to see (default: private)")
+    one.add_argument("--texts-reviewed", action="store_true", help="what looks like personal data in it has been read")
     one.add_argument("--dry-run", action="store_true", help="list what would be uploaded, and change nothing")
 
 
@@ -36,12 +44,51 @@ def releases(studio: Studio, options: argparse.Namespace) -> Summary:
     }
 
 
+def health(studio: Studio, options: argparse.Namespace) -> Summary:
+    """Is the next release fit to train on: bias, lengths, duplicates, language, agreement, each with its interval."""
+    report = studio.facts.health(options.project)
+    return {
+        "rows": report.rows,
+        "looked_at": report.looked_at,
+        "findings": [asdict(finding) for finding in report.findings],
+        "chosen_by_source": [asdict(finding) for finding in report.chosen_by_source],
+        "tokens": [
+            {"part": each.part, "n": each.n} | dict(zip(("half", "nine_in_ten", "most", "longest"), each.at, strict=False))
+            for each in report.tokens
+        ],
+        "token_note": report.token_note,
+    }
+
+
+def diff(studio: Studio, options: argparse.Namespace) -> Summary:
+    """What changed since a release: added, removed and flipped preferences, and how sure people are."""
+    found = studio.facts.changes(options.project, since=options.since, until=options.until)
+    return found.as_json() | {"rows": json.loads(found.rows.to_json(orient="records"))}
+
+
+def licence(studio: Studio, options: argparse.Namespace) -> Summary:
+    """Under which terms a release goes out, and what must be answered before it is published."""
+    name = studio.store.project(options.project).name
+    for given in options.answer:
+        question, _, answer = given.partition("=")
+        studio.facts.answer(name, question, answer)
+    terms = studio.facts.terms(name)
+    return {
+        "licence": terms.licence,
+        "parts": [asdict(part) | {"outputs": str(part.outputs)} for part in terms.parts],
+        "questions": [asdict(question) for question in terms.questions],
+        "open": [question.id for question in terms.open],
+    }
+
+
 def publish(studio: Studio, options: argparse.Namespace) -> Summary:
     """Bring a release to the Hugging Face Hub, private unless told otherwise; again, only what is missing is sent."""
     chosen = (options.project, options.release, options.repo)
     if options.dry_run:
         return studio.publishing.plan(*chosen, is_private=not options.public)
-    return studio.publishing.publish(*chosen, is_private=not options.public, progress=_progress)
+    return studio.publishing.publish(
+        *chosen, is_private=not options.public, texts_reviewed=options.texts_reviewed, progress=_progress
+    )
 
 
 def _progress(done: int, total: int) -> None:

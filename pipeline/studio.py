@@ -36,7 +36,6 @@ from pipeline.export import Contents, ExportResult
 from pipeline.ports import Made
 from pipeline.publishing import Publishing
 from pipeline.records import (
-    HUMAN,
     DocumentKind,
     Exclusion,
     Project,
@@ -44,6 +43,7 @@ from pipeline.records import (
     Summary,
     content_id,
 )
+from pipeline.release_facts import ReleaseFacts
 from pipeline.settings import Settings
 from pipeline.source import Source
 from pipeline.studies import Studies
@@ -84,7 +84,8 @@ class Studio(Voting, Studies):
     def __init__(self, settings: Settings, store: Store) -> None:
         super().__init__(settings, store)
         self.decisions = Decisions(store)
-        self.publishing = Publishing(settings, store)
+        self.facts = ReleaseFacts(store, self.contents)
+        self.publishing = Publishing(settings, store, self.facts)
         self.tracking = Tracking(settings, store)
 
     # Sources and projects
@@ -268,7 +269,7 @@ class Studio(Voting, Studies):
         contents = self.contents(name, formats)
         written = export.write_release(
             contents,
-            card=card.card(contents.project, self._card_facts(contents)),
+            card=card.card(contents.project, self.facts.card_facts(contents)),
             releases=self.settings.workspace / "releases",
             out_dir=out_dir,
         )
@@ -282,28 +283,6 @@ class Studio(Voting, Studies):
         version = self.store.add_release(release).version
         self.store.note(name, "export", release=written.name, version=version, preferences=written.preferences)
         return dataclasses.replace(written, version=version)
-
-    def _card_facts(self, contents: Contents) -> card.CardFacts:
-        name = contents.project.name
-        responses = self.store.responses(name)
-        return card.CardFacts(
-            splits=contents.splits,
-            counts=contents.counts,
-            excluded=contents.excluded,
-            excluded_by_format=contents.excluded_by_format,
-            reasons={**export.REASONS, **curate.REASONS},
-            chosen_by_source=contents.chosen_by_source,
-            agreement=self.agreement(name),
-            models=sorted(set(responses["source"]) - {HUMAN}),
-            judges=[{str(key): value for key, value in row.items()} for row in self.judges(name).to_dict(orient="records")],
-            guidelines=self._texts_in_use(name, DocumentKind.GUIDELINES, self.store.votes(name)["guidelines_version"]),
-            system_prompts=self._texts_in_use(name, DocumentKind.SYSTEM_PROMPT, responses["system_prompt_version"]),
-        )
-
-    def _texts_in_use(self, name: str, kind: DocumentKind, versions: pd.Series[str]) -> dict[str, str]:
-        """The texts of the versions that rows name, by version."""
-        texts = self.store.documents(name, kind)
-        return {version: texts[version] for version in sorted(versions.dropna().unique()) if version in texts}
 
 
 def _counted(exclusions: Sequence[Exclusion]) -> Summary:

@@ -2,11 +2,15 @@
 
 import json
 
+import pandas as pd
 import pytest
 import yaml
 from huggingface_hub import DatasetCard
 
-from pipeline.card import CardFacts, block, card, inline, orpo_script, training_command
+from pipeline.card import CardFacts, card, orpo_script, training_command
+from pipeline.health import examine
+from pipeline.licences import RELEASE, SOURCE, compose
+from pipeline.markdown import block, inline
 from pipeline.records import Project
 
 SPLITS = {"dpo": {"train": 900, "test": 100}, "votes": {"train": 3000}}
@@ -37,7 +41,8 @@ def project(**changes: object) -> Project:
 
 
 def facts(**changes: object) -> CardFacts:
-    return CardFacts(**{"splits": SPLITS, "counts": COUNTS} | changes)
+    terms = compose(project(), models=[], answers={})
+    return CardFacts(**{"splits": SPLITS, "counts": COUNTS, "terms": terms} | changes)
 
 
 def head(text: str) -> dict:
@@ -50,6 +55,9 @@ def test_the_head_is_what_the_hub_reads():
     assert data["license"] == "apache-2.0"
     assert data["size_categories"] == ["1K<n<10K"]
     assert data["tags"] == ["dpo", "preference", "human-feedback", "trl", "aya"]
+    assert data["annotations_creators"] == ["crowdsourced"]
+    assert data["language_creators"] == ["crowdsourced"]
+    assert data["source_datasets"] == ["CohereForAI/aya_dataset"]
     assert data["configs"][0] == {
         "config_name": "dpo",
         "default": True,
@@ -59,12 +67,17 @@ def test_the_head_is_what_the_hub_reads():
 
 @pytest.mark.parametrize("source", ["/home/ana/vragen.csv", "C:\\Users\\ana\\vragen.csv"])
 def test_rows_of_a_file_are_not_called_aya_and_their_licence_is_for_the_publisher_to_state(source):
-    text = card(project(source=source), facts())
+    asked = compose(project(source=source), models=[], answers={})
+    text = card(project(source=source), facts(terms=asked))
     assert head(text)["license"] == "other"
     assert "aya" not in head(text)["tags"]
-    assert "Whoever publishes them must state it" in text
-    assert "ana" not in text
-    assert "Whoever publishes them must state it" not in card(project(), facts())
+    assert head(text)["source_datasets"] == ["original"]
+    assert "Whoever publishes this release must answer these questions first" in text
+    assert "ana" not in text.replace("creators", "")
+    answered = compose(project(source=source), models=[], answers={SOURCE: "cc-by-4.0", RELEASE: "cc-by-4.0"})
+    text = card(project(source=source), facts(terms=answered))
+    assert head(text)["license"] == "cc-by-4.0"
+    assert "must answer" not in text
 
 
 def test_texts_are_shown_by_version_and_none_where_no_row_names_one():
@@ -158,3 +171,48 @@ def test_the_training_command_names_the_first_format_that_has_one():
     compile(orpo_script('a "quoted" folder'), "card", "exec")
     assert "ORPOTrainer" in card(project(), facts(splits={"orpo": {"train": 5}}))
     assert "## How to train" not in card(project(), facts(splits={"votes": {"train": 5}}))
+
+
+def test_the_head_names_the_tools_and_the_machines_that_took_part():
+    made = head(card(project(), facts(models=["m"], tools=["distilabel", "argilla"], decided_by_judges=3)))
+    assert made["tags"] == ["dpo", "preference", "human-feedback", "trl", "distilabel", "argilla", "aya"]
+    assert made["language_creators"] == ["crowdsourced", "machine-generated"]
+    assert made["annotations_creators"] == ["crowdsourced", "machine-generated"]
+    assert "decided 3 of the preferences" in card(project(), facts(decided_by_judges=3))
+
+
+def test_an_alpha_is_said_to_be_good_for_what_its_author_says():
+    text = card(project(), facts(agreement=AGREEMENT))
+    # Its interval begins at .100.
+    assert "(0.100) is below 0.667: single choices are uncertain" in text
+    inside = {"coefficients": {"percent": {"value": 0.9, "low": 0.85, "high": 0.95, "n": 900, "why": ""}}}
+    text = card(project(), facts(agreement=AGREEMENT, agreement_inside=inside))
+    assert "| Same choice (share of annotator pairs) | 0.900 | 0.850 to 0.950 | none | 900 |  |" in text
+    assert "inside this release alone" in text
+
+
+def test_the_health_report_stands_in_the_card_with_its_concerns_first():
+    columns = ["prompt", "chosen", "rejected", "chosen_source", "rejected_source", "agreement"]
+    rows = pd.DataFrame([("v", "langer dan", "kort", "human", "org/model_x", 1.0)] * 9, columns=columns)
+    text = card(project(), facts(health=examine(rows)))
+    assert "**Read before training:**" in text
+    # Nine of nine: Wilson's interval begins at 9 / (9 + 3.84) = .701.
+    assert "| The longer answer was chosen \\(rows whose answers differ in length\\) | 100.0 % | 70.1 % to 100.0 % | 9 |" in text
+    assert "| org/model\\_x | 0.0 % | 0.0 % to 29.9 % | 9 |" in text
+    assert "## Whose response was chosen" not in text
+    assert "fit to train" not in card(project(), facts())
+
+
+def test_terms_of_models_and_answers_are_printed_as_text():
+    answers = {"model:gpt-4o": "A letter [of 3 May](http://x.example) allows it.", RELEASE: "other"}
+    terms = compose(project(), models=["gpt-4o"], answers=answers)
+    text = card(project(), facts(terms=terms, models=["gpt-4o"]))
+    assert "Output may not be used to develop models that compete with OpenAI." in text
+    assert "as known in 2025-01" in text
+    assert r"A letter \[of 3 May\]" in text
+    assert "goes out under **other**" in text
+
+
+def test_aya_is_cited_where_its_rows_are():
+    assert "2402.06619" in card(project(), facts())
+    assert "2402.06619" not in card(project(source="x.csv"), facts())

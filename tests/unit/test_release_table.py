@@ -1,12 +1,15 @@
 """Releases in the store: numbered once, found by name or version, and remembered where they were published."""
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
 
+from pipeline.adapters import migrations
 from pipeline.adapters.database import make_engine, parse_url
-from pipeline.adapters.migrations import upgrade
 from pipeline.adapters.store import Store
 from pipeline.errors import ExportError
 from pipeline.records import Publication, Release
@@ -43,17 +46,17 @@ def test_where_a_release_went_is_remembered_newest_first(store: Store):
     assert store.publications("kaas")[1] == first
 
 
-def test_releases_of_before_there_were_versions_are_numbered_by_their_time(tmp_path):
+def test_releases_of_before_there_were_versions_are_numbered_by_their_time(tmp_path: Path):
     engine = make_engine(parse_url(f"sqlite:///{tmp_path / 'old.db'}"))
-    upgrade(engine)
-    with engine.begin() as connection:
-        connection.execute(sa.text("UPDATE alembic_version SET version_num = '0004'"))
-        connection.execute(sa.text("DROP TABLE publications"))
-        connection.execute(sa.text("ALTER TABLE releases DROP COLUMN version"))
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    with engine.connect().execution_options(writes=True) as connection, connection.begin():
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0004")
         for name, day in (("late", "3"), ("early", "1"), ("middle", "2")):
             row = {"name": name, "at": f"2026-01-0{day}"}
             connection.execute(sa.text("INSERT INTO releases VALUES ('kaas', :name, '/', 'd', 1, :at)"), row)
-    upgrade(engine)
+    migrations.upgrade(engine)
     opened = Store(engine)
     assert [(each.name, each.version) for each in opened.releases("kaas")] == [("late", 3), ("middle", 2), ("early", 1)]
     opened.close()

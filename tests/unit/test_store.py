@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from pipeline.adapters import schema
+from pipeline.adapters import migrations, schema
 from pipeline.adapters.store import Store, open_store
 from pipeline.errors import ProjectError, SettingsError, WorkspaceError
 from pipeline.ports import Made
@@ -235,6 +235,12 @@ def test_the_version_of_a_project_changes_with_each_thing_a_page_shows(store: St
 def test_the_migrations_make_exactly_the_tables_of_the_schema(store: Store):
     with store.reading() as connection:
         assert compare_metadata(MigrationContext.configure(connection), schema.metadata) == []
+
+
+def test_the_head_that_an_opened_workspace_is_compared_with_is_the_last_migration(store: Store):
+    # A wrong one would run the migrations at each opening, or leave some out.
+    with store.reading() as connection:
+        assert MigrationContext.configure(connection).get_current_revision() == migrations.HEAD
 
 
 def test_a_workspace_of_a_newer_version_is_refused_and_left_untouched(workspace: Path):

@@ -126,7 +126,7 @@ def test_a_card_says_nothing_of_guidelines_and_prompts_that_no_row_was_made_unde
     file = write_lines(tmp_path / "vragen.jsonl", *rows())
     text = released(studio, "vragen", file, votes_wanted=2)["README.md"].decode()
     assert "license: other" in text
-    assert "must state" in text
+    assert "must answer these questions first" in text
     assert "- aya" not in text
     for kind in (DocumentKind.SYSTEM_PROMPT, DocumentKind.GUIDELINES):
         assert studio.store.document("vragen", kind)[1] not in text

@@ -11,7 +11,7 @@ from sqlalchemy.engine import Engine
 
 from pipeline.errors import WorkspaceError
 
-HEAD = "0008"
+HEAD = "0006"
 
 
 def upgrade(engine: Engine) -> None:

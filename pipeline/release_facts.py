@@ -1,0 +1,139 @@
+"""Release facts: what a release would tell of itself: its health, its terms, and everything its card says.
+
+Here the store meets the stages that look at a release before it is written. The coordinator's answers about licences are kept
+with the project, every version of them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from pipeline import agreement, curate, export, health, judge, languages, licences, tongues, versions
+from pipeline.adapters import language_detector
+from pipeline.adapters.store import Store
+from pipeline.card import CardFacts
+from pipeline.errors import ExportError
+from pipeline.export import Contents, Format
+from pipeline.health import Health
+from pipeline.licences import Terms
+from pipeline.records import HUMAN, DocumentKind, Project, Release
+from pipeline.shapes import SHAPES
+from pipeline.versions import Difference
+
+DECIDED_BY_A_JUDGE = "judge"
+
+
+class ReleaseFacts:
+    """What is known of the releases of a workspace before they are written. Holds no state of visitors."""
+
+    def __init__(self, store: Store, contents: Callable[[str, Sequence[str]], Contents]) -> None:
+        self.store = store
+        self._contents = contents
+
+    def health(self, name: str) -> Health:
+        """Return whether the next release of a project is fit to train on."""
+        return self._examine(self.store.project(name), self.preferences(name))
+
+    def preferences(self, name: str) -> pd.DataFrame:
+        """Return the preferences the next release of a project would rest on, columns of the format `dpo`."""
+        return _preferences_of(self._contents(name, [Format.DPO]))
+
+    def changes(self, name: str, *, since: str = "latest", until: str = "") -> Difference:
+        """Return what changed from a release of a project to another, or to what it would hold now.
+
+        Raises:
+            ExportError: There is no such release, or one of them holds no preferences.
+        """
+        before = self._preferences_in(self.store.release(name, since))
+        now = self._preferences_in(self.store.release(name, until)) if until else self.preferences(name)
+        return versions.compare(before, now)
+
+    @staticmethod
+    def _preferences_in(release: Release) -> pd.DataFrame:
+        found = versions.preferences(Path(release.directory))
+        if found is None:
+            raise ExportError(
+                f"{release.label} holds no format with all preferences, so it cannot be compared.",
+                hint=f"Compare a release that holds one of: {', '.join(versions.PREFERENCES)}.",
+            )
+        return found
+
+    @staticmethod
+    def _examine(project: Project, preferences: pd.DataFrame) -> Health:
+        spoken = languages.language_named(project.language, project.code)
+        can_be_detected = tongues.code_of(spoken) in language_detector.detectable()
+
+        def speaks(text: str) -> str:
+            found = tongues.written_in(text, language_detector.detect)
+            return tongues.find_wrong_language(text, found, spoken, can_be_detected=can_be_detected)
+
+        return health.examine(preferences, speaks=speaks)
+
+    def terms(self, name: str) -> Terms:
+        """Return under which terms a release of a project goes out, and what is still to be answered."""
+        project = self.store.project(name)
+        pairs, judgements = self.store.pairs(name), self.store.judgements(name)
+        models = ({*pairs["first_source"], *pairs["second_source"]}) - {HUMAN}
+        return licences.compose(project, models=models, judges=judgements["judge"].unique(), answers=self._answers(name))
+
+    def answer(self, name: str, question: str, answer: str) -> Terms:
+        """Keep the coordinator's answer to a question about licences, and return the terms with it.
+
+        Raises:
+            ExportError: There is no such question, or that is no answer to it.
+        """
+        said = licences.check_answer(self.terms(name), question, answer)
+        answers = self._answers(name) | {question: said}
+        self.store.save_document(name, DocumentKind.TERMS, json.dumps(answers, ensure_ascii=False, sort_keys=True))
+        self.store.note(name, "licence", question=question)
+        return self.terms(name)
+
+    def _answers(self, name: str) -> dict[str, str]:
+        _, text = self.store.document(name, DocumentKind.TERMS)
+        return dict(json.loads(text)) if text else {}
+
+    def card_facts(self, contents: Contents) -> CardFacts:
+        """Return everything the card of a release says."""
+        name = contents.project.name
+        holds_preferences = any(kind in map(Format, versions.PREFERENCES) for kind, _ in contents.frames)
+        preferences = _preferences_of(contents) if holds_preferences else self.preferences(name)
+        responses, votes = self.store.responses(name), self.store.votes(name)
+        judged = judge.by_judge(judge.verdicts(self.store.judgements(name)), self.store.pairs(name))
+        inside = votes[votes["pair_id"].isin(preferences["pair_id"])]
+        return CardFacts(
+            splits=contents.splits,
+            counts=contents.counts,
+            excluded=contents.excluded,
+            excluded_by_format=contents.excluded_by_format,
+            reasons={**export.REASONS, **curate.REASONS},
+            chosen_by_source=contents.chosen_by_source,
+            agreement=agreement.measure(votes).as_json(),
+            agreement_inside=agreement.measure(inside).as_json() if len(preferences) else {},
+            models=sorted(set(responses["source"]) - {HUMAN}),
+            judges=[{str(key): value for key, value in row.items()} for row in judged.to_dict(orient="records")],
+            guidelines=self._texts_in_use(name, DocumentKind.GUIDELINES, votes["guidelines_version"]),
+            system_prompts=self._texts_in_use(name, DocumentKind.SYSTEM_PROMPT, responses["system_prompt_version"]),
+            health=self._examine(contents.project, preferences),
+            terms=self.terms(name),
+            decided_by_judges=int((preferences["method"] == DECIDED_BY_A_JUDGE).sum()),
+            # What the studio's engine wrote has a request; the demonstration's was never asked for.
+            tools=["distilabel"] if responses["request_key"].notna().any() and not contents.project.is_demonstration else [],
+        )
+
+    def _texts_in_use(self, name: str, kind: DocumentKind, versions: pd.Series[str]) -> dict[str, str]:
+        """The texts of the versions that rows name, by version."""
+        texts = self.store.documents(name, kind)
+        return {version: texts[version] for version in sorted(versions.dropna().unique()) if version in texts}
+
+
+def _preferences_of(contents: Contents) -> pd.DataFrame:
+    """The preferences of a release in one frame."""
+    for kind in map(Format, versions.PREFERENCES):
+        parts = [frame for (each, _), frame in contents.frames.items() if each is kind]
+        if parts:
+            return pd.concat(parts, ignore_index=True)
+    return pd.DataFrame(columns=list(SHAPES[Format.DPO].columns))

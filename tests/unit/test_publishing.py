@@ -1,0 +1,135 @@
+"""What stands in the way of a release: open questions, a card that says something else, personal data; each with a way out."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import ExportError, PublishError
+from pipeline.records import Choice, Project, Prompt, Response, Vote, make_pair, response_id
+from pipeline.settings import Settings
+from pipeline.studio import Studio
+from pipeline.wiring import open_studio
+
+
+@pytest.fixture
+def studio(workspace: Path) -> Studio:
+    return open_studio(Settings(workspace=workspace, hub_endpoint="http://127.0.0.1:9", hub_token="hf_x"))
+
+
+def add_project(
+    studio: Studio, *, model: str = "gpt-4o", prompts: int = 2, reason: str = "", choice: Choice = Choice.FIRST
+) -> None:
+    store = studio.store
+    if not store.projects():
+        store.add_project(Project(name="kaas", language="Dutch", code="nld", source="hub", revision="r1", order_key="key"))
+    for number in range(prompts):
+        prompt = f"p{number}"
+        store.add_prompts("kaas", [Prompt(id=prompt, text=f"Wat is kaas nummer {number}?")])
+        texts = {"human": f"Zuivel nummer {number}.", model: f"Een hond nummer {number}."}
+        answers = [
+            Response(id=response_id(prompt, who, text), prompt_id=prompt, source=who, text=text) for who, text in texts.items()
+        ]
+        store.add_responses("kaas", answers)
+        pair = make_pair(*answers)
+        store.add_pairs("kaas", [pair])
+        store.add_votes("kaas", [Vote(pair_id=pair.id, annotator=who, choice=choice, reason=reason) for who in ("fatima", "ben")])
+
+
+def in_the_way(studio: Studio, **options: bool) -> list[str]:
+    return [each.message for each in studio.publishing.hindrances("kaas", "latest", **options)]
+
+
+def answer_everything(studio: Studio) -> None:
+    for question in studio.facts.terms("kaas").open:
+        studio.facts.answer("kaas", question.id, "cc-by-nc-4.0" if question.choices else "Their letter of 3 May allows it.")
+
+
+def test_an_open_question_about_a_licence_stops_publishing_until_it_is_answered_and_written_in_a_card(studio: Studio):
+    add_project(studio)
+    studio.export("kaas", ["dpo"])
+    assert "2 questions about the licence are open: [model:gpt-4o]" in in_the_way(studio)[0]
+    with pytest.raises(PublishError, match="questions about the licence"):
+        studio.publishing.publish("kaas", "latest", "ana/kaas")
+    assert studio.store.jobs("kaas") == []
+    answer_everything(studio)
+    # The release that was written keeps the card it has; the next one states what was answered.
+    assert "states the licence other; by your answers it is cc-by-nc-4.0" in in_the_way(studio)[0]
+    assert studio.export("kaas", ["dpo"]).version == 2
+    assert in_the_way(studio) == []
+    card = (Path(studio.store.release("kaas", "v2").directory) / "README.md").read_text()
+    assert "license: cc-by-nc-4.0" in card
+    assert "Their letter of 3 May allows it" in card
+
+
+def test_answers_are_kept_with_the_project_and_every_version_of_them(studio: Studio):
+    add_project(studio)
+    studio.facts.answer("kaas", "model:gpt-4o", "Their letter of 3 May allows it.")
+    studio.facts.answer("kaas", "model:gpt-4o", "Their letter of 4 May forbids it.")
+    again = open_studio(studio.settings)
+    assert again.facts.terms("kaas").parts[1].answer == "Their letter of 4 May forbids it."
+    with pytest.raises(ExportError, match="no question"):
+        again.facts.answer("kaas", "model:other", "whatever")
+
+
+def test_personal_data_is_shown_and_stops_publishing_until_somebody_has_read_it(studio: Studio):
+    add_project(studio, model="qwen2.5:7b", prompts=1, reason="vraag Fatima, of mail ben@kaas.nl")
+    studio.export("kaas", ["dpo", "votes"])
+    found = studio.publishing.personal("kaas", "latest")
+    assert [(each.what, each.match, each.column) for each in found] == [
+        ("e-mail", "ben@kaas.nl", "reason"),
+        ("name", "Fatima", "reason"),
+        ("name", "ben", "reason"),
+    ]
+    assert "1 e-mail, 2 name" in in_the_way(studio)[0]
+    assert in_the_way(studio, texts_reviewed=True) == []
+
+
+def test_names_of_annotators_are_nowhere_in_a_release(studio: Studio):
+    add_project(studio, model="qwen2.5:7b")
+    written = studio.export("kaas", ["all"])
+    assert not any(b"fatima" in path.read_bytes() for path in Path(written.directory).rglob("*.jsonl"))
+    assert in_the_way(studio) == []
+
+
+def test_one_row_is_a_release_with_a_health_report(studio: Studio):
+    add_project(studio, model="qwen2.5:7b", prompts=1)
+    report = studio.facts.health("kaas")
+    assert (report.rows, report.looked_at) == (1, 1)
+    studio.export("kaas", ["kto"])
+    card = (Path(studio.store.release("kaas", "latest").directory) / "README.md").read_text()
+    assert "## Is it fit to train on?" in card  # a release of other formats alone rests on the same preferences
+
+
+@pytest.mark.parametrize("choice", [None, Choice.TIE])
+def test_an_empty_project_and_one_of_ties_have_no_health_and_nothing_to_publish(studio: Studio, choice: Choice | None):
+    add_project(studio, prompts=0 if choice is None else 2, choice=choice or Choice.FIRST)
+    report = studio.facts.health("kaas")
+    assert (report.rows, report.concerns) == (0, [])
+    with pytest.raises(ExportError, match="nothing to export"):
+        studio.export("kaas", ["dpo"])
+    with pytest.raises(ExportError, match="no release yet") as refused:
+        studio.publishing.hindrances("kaas", "latest")
+    assert "Export page" in refused.value.hint
+    with pytest.raises(ExportError, match="no release yet"):
+        studio.facts.changes("kaas")
+
+
+def test_what_changed_since_the_last_release_is_told_before_the_next_is_written(studio: Studio):
+    add_project(studio, model="qwen2.5:7b")
+    studio.export("kaas", ["dpo"])
+    pair = studio.store.pairs("kaas")["pair_id"].tolist()
+    votes = [Vote(pair_id=pair[0], annotator=who, choice=Choice.SECOND, version=1) for who in ("fatima", "ben")]
+    votes += [Vote(pair_id=pair[1], annotator=who, choice=Choice.TIE, version=1) for who in ("fatima", "ben")]
+    studio.store.add_votes("kaas", votes)
+    found = studio.facts.changes("kaas")
+    assert (found.added, found.removed, found.flipped, found.kept) == (0, 1, 1, 0)
+    studio.export("kaas", ["dpo"])
+    assert studio.facts.changes("kaas", since="v1", until="v2").flipped == 1
+    assert studio.facts.changes("kaas").kept == 1
+
+
+def test_a_release_without_preferences_cannot_be_compared_and_says_so(studio: Studio):
+    add_project(studio, model="qwen2.5:7b")
+    studio.export("kaas", ["kto"])
+    with pytest.raises(ExportError, match="v1 holds no format with all preferences"):
+        studio.facts.changes("kaas")
