@@ -7,7 +7,6 @@ Long work records itself as a job; what a run costs, and what it noticed, is kep
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 
@@ -16,16 +15,17 @@ import pandas as pd
 from pipeline import annotate, estimates, generate, jobs, judge, prices, screens
 from pipeline.adapters import distilabel_engine, endpoints, language_detector
 from pipeline.adapters.choosing_judge import ChoosingJudge
+from pipeline.adapters.conversations import open_conversation
 from pipeline.adapters.ledger import Ledger, host_of
 from pipeline.adapters.screen_store import ScreenStore
 from pipeline.adapters.store import Store
-from pipeline.errors import EndpointError, SettingsError
+from pipeline.errors import EndpointError
 from pipeline.generate import Notice
 from pipeline.lane import Lane, Report, Tally
 from pipeline.languages import language_named
 from pipeline.ports import Judge
 from pipeline.prices import Price
-from pipeline.records import DocumentKind, Endpoint, Job, Project, Prompt, Summary
+from pipeline.records import DocumentKind, Endpoint, Job, Project, Prompt, Runner, Summary
 from pipeline.settings import Settings
 from pipeline.terms import check_terms
 from pipeline.tongues import code_of
@@ -50,6 +50,7 @@ class Answering:
         limit: int | None = None,
         among: Sequence[str] = (),
         judged_by: Endpoint | None = None,
+        runner: Runner = Runner.LOCAL,
         progress: Progress | None = None,
     ) -> Summary:
         """Write the missing second responses of a project with one model; a job that any page can follow.
@@ -69,11 +70,15 @@ class Answering:
         self._check_budget(name, endpoint, text)
         if judged_by:
             check_terms(judged_by)
-        judges = [self._judging_beside(project, judged_by)] if judged_by else []
-        with self._job("generate", name, endpoint, limit, among, judged_by=judged_by) as job:
+        judges = [self._judging_beside(project, judged_by, runner)] if judged_by else []
+        asked: Tally | None = None
+        with self._job("generate", name, endpoint, limit, among, judged_by=judged_by, runner=runner) as job:
+            if runner is Runner.DISTILABEL:
+                wanted = self.unanswered(name, endpoint.model, among)[:limit]
+                asked = self._ask_in_pipeline(project, endpoint, wanted, text, job, progress)
             report = generate.generate(
                 self.store,
-                distilabel_engine.DistilabelGenerator(self._conversation(endpoint)),
+                distilabel_engine.DistilabelGenerator(open_conversation(endpoint, runner)),
                 project,
                 endpoint,
                 system_prompt=text,
@@ -87,14 +92,38 @@ class Answering:
                 should_stop=job.should_stop,
             )
             job.message = report.ended_early
+        report = report.after(asked) if asked else report
         self.ledger.save_price(endpoint)
         self.store.note(name, "generate", model=endpoint.model, stored=report.stored, failed=dict(report.failed))
         judged = [_report(lane.tally.report()) for lane in judges]
         return _report(report) | ({"judged": judged[0]} if judged else {}) | {"interrupted": job.was_interrupted}
 
-    def _judging_beside(self, project: Project, endpoint: Endpoint) -> Lane:
+    def _judging_beside(self, project: Project, endpoint: Endpoint, runner: Runner) -> Lane:
         """The judge of a run that generates: it rates what the run makes, one answer after the other."""
-        return judge.judging_lane(self.store, self._judge_of(endpoint, judge.STYLES[0]), project, endpoint)
+        return judge.judging_lane(self.store, self._judge_of(endpoint, judge.STYLES[0], runner), project, endpoint)
+
+    def _ask_in_pipeline(
+        self,
+        project: Project,
+        endpoint: Endpoint,
+        prompts: list[Prompt],
+        system_prompt: str,
+        job: jobs.JobRecorder,
+        progress: Progress | None,
+    ) -> Tally:
+        """Let a distilabel pipeline ask for answers to these prompts; the run that follows takes them over."""
+        from pipeline.adapters import distilabel_pipeline
+
+        return distilabel_pipeline.ask(
+            self.store,
+            self.settings.workspace,
+            project.name,
+            endpoint,
+            prompts,
+            system_prompt=system_prompt,
+            on_progress=_reporting(job, progress),
+            should_stop=job.should_stop,
+        )
 
     def _notice(self, project: Project) -> Notice:
         """What looks at each answer of a project as it comes."""
@@ -108,6 +137,7 @@ class Answering:
         *,
         limit: int | None = None,
         style: str = judge.STYLES[0],
+        runner: Runner = Runner.LOCAL,
         progress: Progress | None = None,
     ) -> Summary:
         """Let a model rate the responses of each pair, or choose one, in both orders; a job that any page can follow.
@@ -118,10 +148,10 @@ class Answering:
         """
         project = self.store.project(name)
         check_terms(endpoint)
-        with self._job("judge", name, endpoint, limit, style=style) as job:
+        with self._job("judge", name, endpoint, limit, style=style, runner=runner) as job:
             report = judge.judge(
                 self.store,
-                self._judge_of(endpoint, style),
+                self._judge_of(endpoint, style, runner),
                 project,
                 endpoint,
                 limit=limit,
@@ -176,33 +206,15 @@ class Answering:
         among: Sequence[str] = (),
         style: str = "",
         judged_by: Endpoint | None = None,
+        runner: Runner = Runner.LOCAL,
     ) -> AbstractContextManager[jobs.JobRecorder]:
-        command = _arguments(kind, name, endpoint, limit, among, style, judged_by)
+        command = _arguments(kind, name, endpoint, limit, among, style, judged_by, runner)
         return jobs.recording(self.store, project=name, kind=kind, command=command)
 
-    def _judge_of(self, endpoint: Endpoint, style: str) -> Judge:
-        conversation = self._conversation(endpoint)
+    @staticmethod
+    def _judge_of(endpoint: Endpoint, style: str, runner: Runner) -> Judge:
+        conversation = open_conversation(endpoint, runner)
         return ChoosingJudge(conversation) if style == judge.CHOICE else distilabel_engine.DistilabelJudge(conversation)
-
-    def _conversation(self, endpoint: Endpoint) -> distilabel_engine.Conversation:
-        """A connection to the endpoint, with the key its variable holds.
-
-        Raises:
-            SettingsError: The variable is not set.
-        """
-        key = os.environ.get(endpoint.api_key_env, "") if endpoint.api_key_env else ""
-        if endpoint.api_key_env and not key:
-            raise SettingsError(
-                f"The environment variable {endpoint.api_key_env} is not set.",
-                hint="Set it to your key for this server before you start the program; never type a key into a page.",
-            )
-        return distilabel_engine.Conversation(
-            model=endpoint.model,
-            base_url=endpoint.base_url,
-            api_key=key,
-            max_new_tokens=endpoint.max_tokens,
-            temperature=endpoint.temperature,
-        )
 
     def unanswered(self, name: str, model: str, among: Sequence[str] = ()) -> list[Prompt]:
         """Return the prompts a run of this model would ask for; with `among`, those drawn for it."""
@@ -224,7 +236,7 @@ class Answering:
         self._check_budget(project.name, endpoint, text)
         asked = generate.preview(
             self.store,
-            distilabel_engine.DistilabelGenerator(self._conversation(endpoint)),
+            distilabel_engine.DistilabelGenerator(open_conversation(endpoint)),
             project,
             endpoint,
             system_prompt=text,
@@ -349,6 +361,7 @@ def _arguments(
     among: Sequence[str] = (),
     style: str = "",
     judged_by: Endpoint | None = None,
+    runner: Runner = Runner.LOCAL,
 ) -> list[str]:
     """Return the command a person would type for this work; it names the key's variable, never the key."""
     options = {
@@ -363,6 +376,7 @@ def _arguments(
         "--max-tokens": endpoint.max_tokens,
         "--limit": limit,
         "--style": style or None,
+        "--runner": runner if runner is not Runner.LOCAL else None,
     }
     if judged_by:
         options |= {
@@ -373,5 +387,6 @@ def _arguments(
             "--judge-price-out": judged_by.price_out,
         }
     given = [f"{option}={value}" for option, value in options.items() if value is not None]
+    given += [f"--base-url={address}" for address in endpoint.more_urls]
     given += [f"--among={model}" for model in among]
     return [kind, *given, "--", name]

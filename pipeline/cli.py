@@ -18,7 +18,7 @@ from pipeline.curate import Rules
 from pipeline.errors import PipelineError
 from pipeline.judge import STYLES
 from pipeline.lane import Tally
-from pipeline.records import Endpoint, Method, Summary
+from pipeline.records import Endpoint, Method, Runner, Summary
 from pipeline.screens import Reason
 from pipeline.settings import Settings
 from pipeline.studio import Studio
@@ -118,7 +118,8 @@ def _run_progress() -> Callable[[Tally], None]:
 def _endpoint(options: argparse.Namespace) -> Endpoint:
     return Endpoint(
         model=options.model,
-        base_url=options.base_url,
+        base_url=options.base_url[0],
+        more_urls=tuple(options.base_url[1:]),
         api_key_env=options.api_key_env or "",
         concurrency=options.concurrency,
         budget_usd=options.budget,
@@ -131,9 +132,11 @@ def _endpoint(options: argparse.Namespace) -> Endpoint:
 
 def _judge_endpoint(options: argparse.Namespace) -> Endpoint:
     """The judge beside a generation: at the same address and under the same budget unless told otherwise."""
+    addresses = [options.judge_base_url] if options.judge_base_url else options.base_url
     return Endpoint(
         model=options.judge_model,
-        base_url=options.judge_base_url or options.base_url,
+        base_url=addresses[0],
+        more_urls=tuple(addresses[1:]),
         api_key_env=options.judge_api_key_env or (options.api_key_env if not options.judge_base_url else "") or "",
         concurrency=options.concurrency,
         budget_usd=options.budget,
@@ -174,6 +177,7 @@ def generate(studio: Studio, options: argparse.Namespace) -> Summary:
         limit=options.limit,
         among=options.among or (),
         judged_by=studio.priced(_judge_endpoint(options)) if options.judge_model else None,
+        runner=Runner(options.runner),
         progress=_run_progress(),
     )
 
@@ -181,7 +185,14 @@ def generate(studio: Studio, options: argparse.Namespace) -> Summary:
 def judge(studio: Studio, options: argparse.Namespace) -> Summary:
     """Let a model compare the responses of each pair, in both orders."""
     endpoint = studio.priced(_endpoint(options))
-    return studio.judge(options.project, endpoint, limit=options.limit, style=options.style, progress=_run_progress())
+    return studio.judge(
+        options.project,
+        endpoint,
+        limit=options.limit,
+        style=options.style,
+        runner=Runner(options.runner),
+        progress=_run_progress(),
+    )
 
 
 def screens(studio: Studio, options: argparse.Namespace) -> Summary:
@@ -295,7 +306,9 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--judge-api-key-env", metavar="VAR", help="name of the variable that holds the judge's key")
     one.add_argument("--judge-price-in", type=float, metavar="USD", help="price of a million tokens the judge reads")
     one.add_argument("--judge-price-out", type=float, metavar="USD", help="price of a million tokens the judge writes")
+    one.add_argument("--runner", choices=tuple(map(str, Runner)), default=str(Runner.LOCAL), help="who asks; see docs/scale.md")
     one = commands.choices["judge"]
+    one.add_argument("--runner", choices=(str(Runner.LOCAL), str(Runner.RAY)), default=str(Runner.LOCAL), help="who asks")
     one.add_argument("--style", choices=STYLES, default=STYLES[0], help="rate both answers from 1 to 5, or choose the better one")
     one = add("screens", screens)
     for option, words in (("--set-aside", "set all answers of a reason aside"), ("--bring-back", "bring them back")):
@@ -334,7 +347,11 @@ def parser() -> argparse.ArgumentParser:
 def _endpoint_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--model", required=True, metavar="M", help="the model's id at the endpoint")
     command.add_argument(
-        "--base-url", required=True, metavar="URL", help="an OpenAI-compatible endpoint, e.g. http://localhost:11434/v1"
+        "--base-url",
+        required=True,
+        action="append",
+        metavar="URL",
+        help="an OpenAI-compatible endpoint, e.g. http://localhost:11434/v1; give several that serve the same model",
     )
     command.add_argument("--api-key-env", metavar="VAR", help="name of the environment variable that holds the key")
     command.add_argument("--concurrency", type=_positive, default=16, metavar="N", help="requests under way at once (default 16)")

@@ -99,6 +99,19 @@ class Report:
     seconds: float
     ended_early: str = ""
 
+    def after(self, earlier: Tally) -> "Report":
+        """Return this report with what was asked just before, and found here as stored already, counted as asked."""
+        costs = [cost for cost in (self.cost_usd, earlier.cost_usd) if cost is not None]
+        return dataclasses.replace(
+            self,
+            stored=self.stored + earlier.stored,
+            already_stored=self.already_stored - earlier.stored,
+            tokens_in=self.tokens_in + earlier.tokens_in,
+            tokens_out=self.tokens_out + earlier.tokens_out,
+            cost_usd=sum(costs) if costs else None,
+            seconds=self.seconds + earlier.seconds,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:

@@ -53,6 +53,14 @@ class Method(StrEnum):
     JUDGE_ASSISTED = "judge-assisted"
 
 
+class Runner(StrEnum):
+    """Who asks the models: this process, a distilabel pipeline, or actors of a Ray cluster."""
+
+    LOCAL = "local"
+    DISTILABEL = "distilabel"
+    RAY = "ray"
+
+
 class DocumentKind(StrEnum):
     """Texts of a project that are edited, versioned and named by the rows made under them."""
 
@@ -175,7 +183,8 @@ class Endpoint:
     """Where a model answers, and on what terms; `api_key_env` names a variable, never holds a key.
 
     Prices are in US dollars per million tokens, None where they are not known. `temperature` is None for the server's
-    own; `max_tokens` is the longest answer asked for, after which it comes back cut.
+    own; `max_tokens` is the longest answer asked for, after which it comes back cut. `more_urls` are other servers with
+    the same model, on the same terms.
     """
 
     model: str
@@ -187,6 +196,12 @@ class Endpoint:
     budget_usd: float | None = None
     temperature: float | None = None
     max_tokens: int = 1024
+    more_urls: tuple[str, ...] = ()
+
+    @property
+    def base_urls(self) -> tuple[str, ...]:
+        """The addresses of all servers."""
+        return (self.base_url, *self.more_urls)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,7 +31,8 @@ def check_terms(endpoint: Endpoint) -> None:
             "The model's name is empty or holds a space, so no server will know it.",
             hint="Copy the name exactly as the server lists it, for example meta-llama/Llama-3.1-8B-Instruct.",
         )
-    check_address(endpoint.base_url)
+    for address in endpoint.base_urls:
+        check_address(address)
     if endpoint.api_key_env and not VARIABLE.fullmatch(endpoint.api_key_env):
         raise GenerationError(
             "What was given for the key is not the name of a variable.",

@@ -36,7 +36,6 @@ class ChoosingJudge:
 
     def __init__(self, conversation: Conversation) -> None:
         self._conversation = conversation
-        conversation.llm.load()
         self.model, self.parameters = conversation.model, conversation.parameters
         self.name = f"{conversation.model} (choosing)"
 

@@ -32,7 +32,7 @@ Messages: TypeAlias = list[dict[str, Any]]
 
 
 @contextmanager
-def _quiet_distilabel() -> Iterator[None]:
+def quiet_distilabel() -> Iterator[None]:
     """Import and load distilabel without its notes to its own developers; it takes three seconds, when a run starts.
 
     distilabel 1.5.3 declares fields in a way pydantic 2.12 warns about, uses names it deprecated itself, and leaves
@@ -74,10 +74,11 @@ class Conversation:
         self.parameters: Mapping[str, object] = {"max_new_tokens": max_new_tokens, **free}
         self._api_key, self._max_new_tokens, self._temperature = api_key, max_new_tokens, temperature
         self._timeout_s = timeout_s
-        with _quiet_distilabel():
+        with quiet_distilabel():
             from pipeline.adapters.distilabel_llm import EndpointLLM
 
             self.llm = EndpointLLM(model=model, base_url=base_url, api_key=api_key or NO_KEY)
+            self.llm.load()
 
     async def close(self) -> None:
         """Close the connections."""
@@ -199,7 +200,7 @@ class DistilabelGenerator:
 
     def __init__(self, conversation: Conversation) -> None:
         self._conversation = conversation
-        with _quiet_distilabel():
+        with quiet_distilabel():
             from distilabel.steps.tasks import TextGeneration
 
             self._task = TextGeneration(name="generate", llm=conversation.llm)
@@ -228,7 +229,7 @@ class DistilabelJudge:
 
     def __init__(self, conversation: Conversation) -> None:
         self._conversation = conversation
-        with _quiet_distilabel():
+        with quiet_distilabel():
             from distilabel.steps.tasks import UltraFeedback
 
             self._task = UltraFeedback(name="judge", aspect="overall-rating", llm=conversation.llm)
