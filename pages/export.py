@@ -67,7 +67,9 @@ def _choose_formats(contents: Contents) -> list[Format]:
     formats = [kind for kind in Format if kind in chosen]
     if formats:
         st.dataframe(tables.release_formats(contents.splits, formats, WHAT_FORMATS_HOLD), hide_index=True)
-        st.caption("About one prompt in ten is held out for testing, the same in every format; below 20 prompts none is.")
+        st.caption(
+            "Up to 100 prompts, one in ten at most, are held out for testing, the same in every format; below 20 prompts none is."
+        )
     else:
         st.info("Choose at least one format.")
     return formats

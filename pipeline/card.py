@@ -23,10 +23,11 @@ TRAINERS = ("dpo", "orpo", "kto", "reward", "sft")
 WHAT_FORMATS_HOLD = {
     "dpo": "prompt, chosen and rejected, for `DPOTrainer`",
     "orpo": "the same rows as `dpo`, for `ORPOTrainer`",
-    "kto": "single answers with `label` true (it won) or false (it lost, or both were bad), for `KTOTrainer`",
+    "kto": "single answers with `label` true (won, or equally good) or false (lost, or both bad), for `KTOTrainer`",
     "reward": "as `dpo`, with `margin`: share of votes for chosen less share for rejected, for `RewardTrainer`",
     "sft": "winning answers, in an annotator's edited wording where there is one, for `SFTTrainer`",
     "votes": "each annotator's latest vote on each pair, skips too, under pseudonyms, with the order the responses were shown in",
+    "judgements": "what each judge said of each pair, in each order, with ratings and reasons; no opinion of a model is a vote",
 }
 AYA = """@misc{singh2024aya,
   title={Aya Dataset: An Open-Access Collection for Multilingual Instruction Tuning},

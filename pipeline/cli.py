@@ -14,13 +14,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipeline import argilla_commands, insights, release_commands, wiring
+from pipeline.adapters.evaluation import read_prompts
 from pipeline.curate import Rules
 from pipeline.errors import PipelineError
+from pipeline.export import Format, Layout, ReleaseOptions
 from pipeline.judge import STYLES
 from pipeline.lane import Tally
 from pipeline.records import Endpoint, Method, Runner, Summary
 from pipeline.screens import Reason
 from pipeline.settings import Settings
+from pipeline.splits import HELD_OUT
 from pipeline.studio import Studio
 from pipeline.voting import BACKENDS, LOCAL
 
@@ -259,7 +262,14 @@ def rename_annotator(studio: Studio, options: argparse.Namespace) -> Summary:
 
 def export(studio: Studio, options: argparse.Namespace) -> Summary:
     """Write the training files, a dataset card and a manifest."""
-    return studio.export(options.project, options.format, out_dir=options.out).as_json()
+    chosen = ReleaseOptions(
+        layout=Layout(options.layout),
+        with_system=options.system_prompt,
+        held_out=options.held_out,
+        evaluation=read_prompts(options.leave_out) if options.leave_out else (),
+        evaluation_name=options.leave_out.name if options.leave_out else "",
+    )
+    return studio.export(options.project, options.format, out_dir=options.out, options=chosen).as_json()
 
 
 def demo(studio: Studio, options: argparse.Namespace) -> Summary:
@@ -335,8 +345,12 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("old", metavar="OLD", help="the name the votes were cast under")
     one.add_argument("new", metavar="NEW", help="the name to show them under; it may have votes of its own")
     one = add("export", export)
-    one.add_argument("--format", choices=("dpo", "orpo", "kto", "reward", "sft", "votes", "all"), action="append", required=True)
+    one.add_argument("--format", choices=(*map(str, Format), "all"), action="append", required=True)
     one.add_argument("--out", type=Path, required=True, metavar="DIR", help="a new folder for the release")
+    one.add_argument("--layout", choices=tuple(map(str, Layout)), default=str(Layout.MESSAGES), help="how the rows are laid out")
+    one.add_argument("--system-prompt", action="store_true", help="with the system prompt the models were asked under")
+    one.add_argument("--held-out", type=int, default=HELD_OUT, metavar="N", help=f"prompts for testing (default {HELD_OUT})")
+    one.add_argument("--leave-out", type=Path, metavar="FILE", help="an evaluation set whose prompts stay out of the release")
     release_commands.add_to(add)
     argilla_commands.add_to(add)
     one = add("demo", demo, project=False)

@@ -13,7 +13,8 @@ import math
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +36,7 @@ class _Plain(dict[int, int | None]):
 
 
 _PLAIN = _Plain()
+_DIGIT = re.compile(r"\d")
 _NUMBER = re.compile(r"[-+.,:/*−×÷^]?\d")
 
 
@@ -45,7 +47,8 @@ def plain(text: str) -> str:
 
 def digits(text: str) -> str:
     """Return what makes two sums different: the numbers, and the signs before them."""
-    return "".join(_NUMBER.findall("".join(unicodedata.normalize("NFKC", text).split())))
+    written = unicodedata.normalize("NFKC", text)
+    return "".join(_NUMBER.findall("".join(written.split()))) if _DIGIT.search(written) else ""
 
 
 def find_repeats(texts: Sequence[str], *, threshold: float = THRESHOLD) -> list[int | None]:
@@ -121,3 +124,107 @@ def _overlaps(one: Pieces, other: Pieces, threshold: float) -> bool:
         return False
     shared = len(np.intersect1d(one, other, assume_unique=True))
     return shared >= threshold * (len(one) + len(other) - shared)
+
+
+def find_groups(texts: Sequence[str], *, threshold: float = THRESHOLD) -> list[int]:
+    """Return for each text the index of the first text of its group; near duplicates, and theirs, share a group.
+
+    So that whole groups can be kept together: unlike in `find_repeats`, a text that is like a near duplicate of the first,
+    but no longer like the first itself, belongs to it too.
+    """
+    first_with: dict[tuple[str, str], int] = {}
+    roots = [first_with.setdefault((plain(text), digits(text)), index) for index, text in enumerate(texts)]
+    different = list(first_with.values())
+    keys = list(first_with)
+
+    def root(index: int) -> int:
+        while roots[index] != index:
+            roots[index] = index = roots[roots[index]]
+        return index
+
+    for one, other in _candidates([text for text, _ in keys], [numbers for _, numbers in keys], threshold):
+        low, high = sorted((root(different[one]), root(different[other])))
+        if low != high and _overlaps(_shingles(keys[one][0]), _shingles(keys[other][0]), threshold):
+            roots[high] = low
+    return [root(index) for index in range(len(texts))]
+
+
+TEXTS_AT_ONCE = 1 << 11
+_COUNTED = 1 << 20
+"""Pieces are counted by their hash modulo this: two that share a number are both taken for more common, no more."""
+_BINS = 32
+"""Pieces of a text by their hash modulo this: two texts differ by at least as many pieces as their bins do."""
+
+
+class _Cut(NamedTuple):
+    """Texts cut into pieces: their rarest pieces and whose they are; of every text the number of pieces, and the bins."""
+
+    rarest: Pieces
+    owners: Pieces
+    sizes: Pieces
+    bins: npt.NDArray[np.uint8]
+
+
+def _candidates(texts: Sequence[str], numbers: Sequence[str], threshold: float) -> Iterator[tuple[int, int]]:
+    """Yield the pairs of texts that may overlap by the threshold: one of their rarest pieces is shared, the bins are alike.
+
+    Whole chunks of texts are cut in pieces at once, so that hundreds of thousands of prompts take seconds.
+    """
+    counts = np.zeros(_COUNTED, dtype=np.int64)
+    chunks = [texts[start : start + TEXTS_AT_ONCE] for start in range(0, len(texts), TEXTS_AT_ONCE)]
+    for chunk in chunks:
+        counts += np.bincount(_pieces(chunk)[0] % _COUNTED, minlength=_COUNTED)
+    if not chunks:
+        return
+    cut = _Cut(
+        *map(np.concatenate, zip(*(_cut(chunk, start, counts, threshold) for start, chunk in enumerate(chunks)), strict=True))
+    )
+    order = np.argsort(cut.rarest, kind="stable")
+    pieces, owners = cut.rarest[order], cut.owners[order]
+    places, step = np.arange(len(pieces)), 0
+    while len(places):
+        # Whoever shares a piece with the text so many places on shares it with all between.
+        step += 1
+        places = places[: np.searchsorted(places, len(pieces) - step)]
+        places = places[pieces[places] == pieces[places + step]]
+        one, other = owners[places], owners[places + step]
+        apart = np.maximum(cut.bins[one], cut.bins[other]) - np.minimum(cut.bins[one], cut.bins[other])
+        most = (1 - threshold) / (1 + threshold) * (cut.sizes[one] + cut.sizes[other])
+        alike = apart.sum(axis=1, dtype=np.int64) <= most + 1e-9
+        pairs = zip(one[alike].tolist(), other[alike].tolist(), strict=True)
+        yield from (pair for pair in pairs if numbers[pair[0]] == numbers[pair[1]])
+
+
+def _cut(texts: Sequence[str], chunk: int, counts: Pieces, threshold: float) -> _Cut:
+    """Cut texts, and keep as many of the rarest pieces of each as near duplicates must share one of."""
+    hashes, owners = _pieces(texts)
+    # One number to sort by: the text, then how common the piece is, then the piece.
+    common = np.minimum(counts[hashes % _COUNTED], _COUNTED - 1)
+    ranked = np.sort((owners << 52) | (common << 32) | hashes)
+    ranked = ranked[np.diff(ranked, prepend=-1) != 0]
+    owners = ranked >> 52
+    sizes = np.bincount(owners, minlength=len(texts))
+    bins = np.bincount(owners * _BINS + ranked % _BINS, minlength=len(texts) * _BINS)
+    place = np.arange(len(ranked)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    rare = place < (sizes - np.ceil(threshold * sizes).astype(np.int64) + 1)[owners]
+    return _Cut(
+        ranked[rare] & ((1 << 52) - 1),
+        owners[rare] + chunk * TEXTS_AT_ONCE,
+        sizes,
+        np.minimum(bins, 255).astype(np.uint8).reshape(-1, _BINS),
+    )
+
+
+def _pieces(texts: Sequence[str]) -> tuple[Pieces, Pieces]:
+    """Return a 32-bit hash of every piece of SHINGLE characters, and the number of its text. Shorter texts have none."""
+    codes = np.frombuffer("".join(texts).encode("utf-32-le", errors="surrogatepass"), dtype=np.uint32).astype(np.uint64)
+    lengths = np.array([len(text) for text in texts], dtype=np.int64)
+    owners = np.repeat(np.arange(len(texts)), lengths)
+    if len(codes) < SHINGLE:
+        return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
+    mixed = np.zeros(len(codes) - SHINGLE + 1, dtype=np.uint64)
+    for place in range(SHINGLE):
+        mixed = mixed * np.uint64(0x100000001B3) + codes[place : len(codes) - SHINGLE + 1 + place]
+    within = owners[SHINGLE - 1 :] == owners[: len(owners) - SHINGLE + 1]
+    spread = (mixed * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(32)
+    return spread[within].astype(np.int64), owners[: len(owners) - SHINGLE + 1][within]

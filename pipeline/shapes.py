@@ -1,18 +1,19 @@
-"""Shapes: the rows of each training format, and the check that no broken one is written.
+"""Shapes: the columns of each format in each layout, and the tables that are written.
 
-Flat frames come in (one text per cell); rows come out as TRL reads them, with texts as message lists
-`[{"role": "user", "content": ...}]`. The check refuses what loads without a word and spoils the training.
-Reads no files, writes none.
+Flat frames come in, one text per cell; Arrow tables come out as trainers read them, texts as lists of messages
+`[{"role": "user", "content": ...}]` where the layout says so. Reads no files, writes none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.errors import ExportError
 
@@ -30,6 +31,18 @@ class Format(StrEnum):
     REWARD = "reward"
     SFT = "sft"
     VOTES = "votes"
+    JUDGEMENTS = "judgements"
+
+
+class Layout(StrEnum):
+    """How the rows are laid out; `docs/export.md` says which trainer reads which."""
+
+    MESSAGES = "messages"
+    IMPLICIT = "implicit"
+    TEXT = "text"
+    HANDBOOK = "alignment-handbook"
+    LLAMA_FACTORY = "llama-factory"
+    AXOLOTL = "axolotl"
 
 
 class Split(StrEnum):
@@ -39,19 +52,29 @@ class Split(StrEnum):
     TEST = "test"
 
 
+Turn = tuple[str, str]
+"""Who speaks, and the column of the flat frame that holds the words."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
-    """The columns of a format, and the role that speaks in each column of messages."""
+    """The columns of the files: `plain` as they stand in the flat frame, `spoken` as messages, turn by turn."""
 
-    columns: Mapping[str, pa.DataType]
-    roles: Mapping[str, str]
+    plain: Mapping[str, pa.DataType]
+    spoken: Mapping[str, Sequence[Turn]] = field(default_factory=dict)
 
     @property
     def schema(self) -> pa.Schema:
-        """The Arrow schema of the files."""
-        types = {name: type_of_message if name in self.roles else kind for name, kind in self.columns.items()}
-        return pa.schema(list(types.items()))
+        """The Arrow schema of the files: what is spoken, then the rest."""
+        return pa.schema([*((name, type_of_message) for name in self.spoken), *self.plain.items()])
 
+
+PAIRED = (Format.DPO, Format.ORPO, Format.REWARD)
+"""Formats whose rows hold a chosen and a rejected answer."""
+RAW = (Format.VOTES, Format.JUDGEMENTS)
+"""Formats that say who said what; no trainer reads them and every layout has them alike."""
+TEXT_SIDES = ("prompt", "first", "second")
+"""What the rows of RAW formats take from their pair."""
 
 _IDS = {"prompt_id": pa.string(), "pair_id": pa.string()}
 _PROVENANCE = {
@@ -59,39 +82,66 @@ _PROVENANCE = {
     "agreement": pa.float64(),
     "confidence": pa.float64(),
     "method": pa.string(),
+    "judge": pa.string(),
     "language": pa.string(),
 }
-_SOURCES = {"chosen_source": pa.string(), "rejected_source": pa.string()}
-_SIDES = {"prompt": "user", "chosen": "assistant", "rejected": "assistant"}
-_ANSWER = {"prompt": "user", "completion": "assistant"}
 
 
-def _texts(names: Iterable[str]) -> dict[str, pa.DataType]:
-    return {name: pa.string() for name in names}
+def _texts(*names: str) -> dict[str, pa.DataType]:
+    return dict.fromkeys(names, pa.string())
 
 
-_PREFERENCE = Shape(columns=_texts(_SIDES) | _IDS | _SOURCES | _PROVENANCE, roles=_SIDES)
-
-SHAPES: Mapping[Format, Shape] = {
-    Format.DPO: _PREFERENCE,
-    Format.ORPO: _PREFERENCE,
-    # The margin changes the loss of a reward model, so it stands in no other format.
-    Format.REWARD: Shape(columns=_texts(_SIDES) | {"margin": pa.float64()} | _IDS | _SOURCES | _PROVENANCE, roles=_SIDES),
-    Format.KTO: Shape(
-        columns=_texts(_ANSWER) | {"label": pa.bool_()} | _IDS | {"source": pa.string()} | _PROVENANCE, roles=_ANSWER
-    ),
-    Format.SFT: Shape(
-        columns=_texts(_ANSWER) | _IDS | {"source": pa.string(), "edited": pa.bool_()} | _PROVENANCE, roles=_ANSWER
-    ),
+_OF_PAIRED = (
+    _IDS
+    | _texts("chosen_source", "rejected_source")
+    | {"chosen_rating": pa.float64(), "rejected_rating": pa.float64()}
+    | _PROVENANCE
+)
+_OF_ANSWERS = _IDS | _texts("source") | {"rating": pa.float64()} | _PROVENANCE
+_OF_RAW = _IDS | _texts(*TEXT_SIDES, "first_source", "second_source")
+_RAW_SHAPES = {
     Format.VOTES: Shape(
-        columns=_IDS
-        | _texts(("prompt", "first", "second", "first_source", "second_source"))
-        | _texts(("annotator", "choice", "shown_first", "reason", "edited"))
+        plain=_OF_RAW
+        | _texts("annotator", "choice", "shown_first", "reason", "edited")
         | {"seconds": pa.float64()}
-        | _texts(("guidelines_version", "at", "language")),
-        roles={},
+        | _texts("guidelines_version", "at", "language")
+    ),
+    Format.JUDGEMENTS: Shape(
+        plain=_OF_RAW
+        | _texts("judge", "choice", "shown_first")
+        | {"rating_first": pa.float64(), "rating_second": pa.float64()}
+        | _texts("rationale", "at", "language")
     ),
 }
+
+
+def shape_of(kind: Format, layout: Layout = Layout.MESSAGES, *, with_system: bool = False) -> Shape:
+    """Return the columns of a format; `with_system` puts the system prompt in front of the prompt, or beside it as text."""
+    if kind in RAW:
+        return _RAW_SHAPES[kind]
+    asked: list[Turn] = [("system", "system")] * with_system + [("user", "prompt")]
+    is_text = layout in (Layout.TEXT, Layout.LLAMA_FACTORY) or (kind is Format.KTO and layout is Layout.AXOLOTL)
+    rest = _OF_PAIRED if kind in PAIRED else _OF_ANSWERS
+    if kind is Format.REWARD:
+        # The margin changes the loss of a reward model, so it stands in no other format.
+        rest = {"margin": pa.float64()} | rest
+    if kind is Format.KTO:
+        rest = {"label": pa.bool_()} | rest | _texts("outcome")
+    if kind is Format.SFT:
+        rest = rest | {"edited": pa.bool_()}
+    sides = ("chosen", "rejected") if kind in PAIRED else ("completion",)
+    if is_text:
+        return Shape(plain=_texts(*["system"] * with_system, "prompt", *sides) | rest)
+    answers: dict[str, Sequence[Turn]] = {side: [("assistant", side)] for side in sides}
+    whole: dict[str, Sequence[Turn]] = {side: [*asked, ("assistant", side)] for side in sides}
+    if kind in PAIRED and layout is Layout.IMPLICIT:
+        return Shape(spoken=whole, plain=rest)
+    if kind in PAIRED and layout is Layout.HANDBOOK:
+        scores = {"score_chosen": pa.float64(), "score_rejected": pa.float64()}
+        return Shape(spoken=whole | {"messages": whole["chosen"]}, plain=_texts("prompt") | scores | rest)
+    if kind is Format.SFT and layout in (Layout.IMPLICIT, Layout.HANDBOOK, Layout.AXOLOTL):
+        return Shape(spoken={"messages": whole["completion"]}, plain=rest)
+    return Shape(spoken={"prompt": asked, **answers}, plain=rest)
 
 
 def parse_formats(names: Iterable[str]) -> list[Format]:
@@ -110,32 +160,62 @@ def parse_formats(names: Iterable[str]) -> list[Format]:
     return [each for each in Format if "all" in wanted or each in wanted]
 
 
-def to_rows(kind: Format, frame: pd.DataFrame) -> Iterator[Row]:
-    """Yield the rows of a flat frame as they are written; `frame` has the columns of the format's shape."""
-    shape = SHAPES[kind]
-    columns = (_messages(role, frame[name]) if (role := shape.roles.get(name)) else _plain(frame[name]) for name in shape.columns)
-    for values in zip(*columns, strict=True):
-        yield dict(zip(shape.columns, values, strict=True))
+def parse_layout(name: str) -> Layout:
+    """Return the layout of this name.
+
+    Raises:
+        ExportError: There is no such layout.
+    """
+    if name not in list(Layout):
+        raise ExportError(f"There is no layout {name}.", hint=f"Choose one of {', '.join(Layout)}.")
+    return Layout(name)
 
 
-def _messages(role: str, texts: pd.Series[str]) -> list[list[dict[str, str]]]:
-    return [[{"role": role, "content": text}] for text in texts.tolist()]
+def to_table(shape: Shape, frame: pd.DataFrame) -> pa.Table:
+    """Return a flat frame as an Arrow table of the shape's schema; an empty text in a first turn leaves the turn out."""
+    spoken = [
+        _conversations([(role, _array(frame[name], pa.string())) for role, name in turns]) for turns in shape.spoken.values()
+    ]
+    plain = [_array(frame[name], kind) for name, kind in shape.plain.items()]
+    return pa.Table.from_arrays([*spoken, *plain], schema=shape.schema)
 
 
-def _plain(values: pd.Series[str]) -> list[object]:
-    missing = values.isna().tolist()
-    return [None if gone else value for value, gone in zip(values.tolist(), missing, strict=True)]
+def _array(column: pd.Series[str], kind: pa.DataType) -> pa.Array:
+    found = pa.array(column, type=kind, from_pandas=True)
+    return found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
+
+
+def _conversations(turns: Sequence[tuple[str, pa.Array]]) -> pa.ListArray:
+    """Lay the turns of each row one after the other."""
+    rows, height = len(turns[0][1]), len(turns)
+    order = np.arange(rows * height).reshape(height, rows).T.ravel()
+    said = pa.concat_arrays([words for _, words in turns])
+    # A single turn is in order already; to take would copy every text.
+    said = said if height == 1 else said.take(pa.array(order))
+    speaker = pa.DictionaryArray.from_arrays(
+        pa.array(np.repeat(np.arange(height, dtype=np.int8), rows)[order]), pa.array([role for role, _ in turns])
+    )
+    lengths = np.full(rows, height)
+    if height > 1 and turns[0][0] == "system":
+        silent = pc.equal(pc.utf8_length(turns[0][1].fill_null("")), 0).to_numpy(zero_copy_only=False)
+        keep = np.ones(rows * height, dtype=bool)
+        keep[::height] = ~silent
+        said, speaker, lengths = said.filter(pa.array(keep)), speaker.filter(pa.array(keep)), lengths - silent
+    ends = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+    messages = pa.StructArray.from_arrays([speaker.cast(pa.string()), said], fields=list(type_of_message.value_type))
+    return pa.ListArray.from_arrays(pa.array(ends), messages)
 
 
 def texts_of(kind: Format, row: Row) -> dict[str, str]:
-    """Return the texts of a row that a person reads, by column."""
-    names = SHAPES[kind].roles or ("prompt", "first", "second")
-    return {name: "".join(_strings({name: row[name]})) for name in names}
+    """Return the texts of a row that a person reads, by column; of a conversation the last turn."""
+    names = TEXT_SIDES if kind in RAW else ("prompt", "chosen", "rejected", "completion", "messages")
+    return {name: _last_words(row[name]) for name in names if name in row}
 
 
-def to_table(kind: Format, rows: Sequence[Row]) -> pa.Table:
-    """Return checked rows as an Arrow table of the format's fixed schema, without pandas metadata."""
-    return pa.Table.from_pylist(list(rows), schema=SHAPES[kind].schema)
+def _last_words(value: object) -> str:
+    if isinstance(value, list):
+        return str(value[-1]["content"]) if value else ""
+    return str(value)
 
 
 def is_text(value: object) -> bool:
@@ -147,74 +227,3 @@ def is_text(value: object) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def check_rows(kind: Format, rows: Iterable[Mapping[str, object]]) -> int:
-    """Check that each row trains as it should; return how many there were.
-
-    Raises:
-        ExportError: A row is one of the traps that load without a word; the message names row and trap.
-    """
-    count = 0
-    for count, row in enumerate(rows, start=1):
-        trap = _trap(kind, row)
-        if trap:
-            raise ExportError(
-                f"The {kind} row of pair {row.get('pair_id', f'number {count}')} cannot be trained on: {trap}.",
-                hint="Nothing was written. Look at this pair on the Curate page, leave it out, and export again.",
-            )
-    return count
-
-
-def _trap(kind: Format, row: Mapping[str, object]) -> str:
-    """Name what is wrong with a row, or return nothing."""
-    roles = SHAPES[kind].roles
-    missing = [name for name in roles or SHAPES[kind].columns if name not in row]
-    if missing:
-        return f"it has no column {missing[0]}"
-    if "margin" in row and kind is not Format.REWARD:
-        return "it has a margin column, which would change the loss"
-    if len({isinstance(row[name], str) for name in roles}) > 1:
-        return "plain text and message lists stand side by side"
-    for name, role in roles.items():
-        trap = _text_trap(name, row) if isinstance(row[name], str) else _messages_trap(name, role, row)
-        if trap:
-            return trap
-    if "rejected" in roles and row["chosen"] == row["rejected"]:
-        return "chosen and rejected are the same"
-    if not is_text("".join(_strings(row))):
-        return "a text holds half a character (a lone surrogate), which no file can store"
-    return ""
-
-
-def _text_trap(name: str, row: Mapping[str, object]) -> str:
-    text = str(row[name])
-    if not text.strip():
-        return f"its {name} is empty"
-    if name != "prompt" and text.startswith(str(row["prompt"])):
-        return f"its {name} repeats the prompt"
-    return ""
-
-
-def _messages_trap(name: str, role: str, row: Mapping[str, object]) -> str:
-    messages = row[name]
-    if not isinstance(messages, list) or not messages:
-        return f"its {name} is an empty list" if messages == [] else f"its {name} is not a list of messages"
-    for message in messages:
-        if not isinstance(message, Mapping) or not isinstance(message.get("role"), str):
-            return f"a message of its {name} has no role"
-        if not isinstance(message.get("content"), str) or not message["content"].strip():
-            return f"its {name} is empty"
-    if name != "prompt" and messages[0]["role"] == "user":
-        return f"its {name} repeats the prompt"
-    if messages[-1]["role"] != role:
-        return f"its {name} is not spoken by the {role}"
-    return ""
-
-
-def _strings(row: Mapping[str, object]) -> Iterator[str]:
-    for value in row.values():
-        if isinstance(value, str):
-            yield value
-        elif isinstance(value, list):
-            yield from (message["content"] for message in value)

@@ -32,7 +32,7 @@ from pipeline.adapters import parquet
 from pipeline.adapters.store import Store
 from pipeline.decisions import Decisions
 from pipeline.errors import ProjectError
-from pipeline.export import Contents, ExportResult
+from pipeline.export import Contents, ExportResult, ReleaseOptions
 from pipeline.ports import Made
 from pipeline.publishing import Publishing
 from pipeline.records import (
@@ -246,27 +246,38 @@ class Studio(Voting, Studies):
         self.store.note(name, "curate", **rules.as_dict())
         return dict(summary)
 
-    def contents(self, name: str, formats: Sequence[str]) -> Contents:
+    def contents(self, name: str, formats: Sequence[str], options: ReleaseOptions | None = None) -> Contents:
         """Return what a release of a project would hold; nothing is written."""
         project = self.store.project(name)
         decided, curation = self._curate(project, None)
         return export.gather(
             project,
             preferences=curation.preferences,
+            left_out=curation.excluded,
             pairs=self.store.pairs(name),
             votes=self.store.votes(name),
+            judgements=self.store.judgements(name),
             consensus=decided,
-            summary=curation.summary,
             formats=formats,
+            system_prompts=self._system_prompts(name),
+            options=options,
         )
 
-    def export(self, name: str, formats: Sequence[str], out_dir: Path | None = None) -> ExportResult:
+    def _system_prompts(self, name: str) -> dict[str, str]:
+        """The system prompt that each response of a model was asked under, by the response's id."""
+        texts, responses = self.store.documents(name, DocumentKind.SYSTEM_PROMPT), self.store.responses(name)
+        asked = zip(responses["id"], responses["system_prompt_version"], strict=True)
+        return {response: texts[version] for response, version in asked if version in texts}
+
+    def export(
+        self, name: str, formats: Sequence[str], out_dir: Path | None = None, options: ReleaseOptions | None = None
+    ) -> ExportResult:
         """Write a release: training files, card and manifest; into the workspace unless `out_dir` names a new folder.
 
         Raises:
             ExportError: There is nothing to export, the folder holds something else, or the disk refuses.
         """
-        contents = self.contents(name, formats)
+        contents = self.contents(name, formats, options)
         written = export.write_release(
             contents,
             card=card.card(contents.project, self.facts.card_facts(contents)),

@@ -14,9 +14,10 @@ from pipeline import consensus, curate
 from pipeline.adapters.store import Store
 from pipeline.card import CardFacts, card
 from pipeline.errors import ExportError
-from pipeline.export import Contents, ExportResult, Format, Split, gather, parse_formats, pseudonym, split_of, write_release
-from pipeline.records import HUMAN, Choice, Project, Prompt, Response, Vote, make_pair, prompt_id, response_id
+from pipeline.export import Contents, ExportResult, Format, Layout, ReleaseOptions, Split, gather, parse_formats, write_release
+from pipeline.records import HUMAN, Choice, Judgement, Project, Prompt, Response, Vote, make_pair, prompt_id, response_id
 from pipeline.release import zip_folder
+from pipeline.rows import pseudonym
 
 PROJECT = Project(
     name="Nederlands één", language="Dutch", code="nld", source="hub", revision="f9ea045", order_key="key", rules={"min_votes": 2}
@@ -59,16 +60,18 @@ class Study:
         self.store.add_votes(PROJECT.name, votes)
         return pair.id
 
-    def gather(self, *formats: str, shuffle: int | None = None, project: Project = PROJECT) -> Contents:
+    def gather(
+        self, *formats: str, shuffle: int | None = None, project: Project = PROJECT, options: ReleaseOptions | None = None
+    ) -> Contents:
         """Curate by majority and gather."""
         votes, pairs = self.store.votes(PROJECT.name), self.store.pairs(PROJECT.name)
         decided = consensus.decide(votes, method="majority", min_votes=2)
         curation = curate.curate(decided, pairs, curate.Rules(min_votes=2))
-        frames = [curation.preferences, pairs, votes, decided]
+        frames = [curation.preferences, curation.excluded, pairs, votes, self.store.judgements(PROJECT.name), decided]
         if shuffle is not None:
             frames = [frame.sample(frac=1.0, random_state=shuffle) for frame in frames]
-        names = ("preferences", "pairs", "votes", "consensus")
-        return gather(project, **dict(zip(names, frames, strict=True)), summary=curation.summary, formats=formats or ["all"])
+        names = ("preferences", "left_out", "pairs", "votes", "judgements", "consensus")
+        return gather(project, **dict(zip(names, frames, strict=True)), formats=formats or ["all"], options=options)
 
 
 @pytest.fixture
@@ -117,7 +120,7 @@ def test_the_margin_stands_in_reward_alone(study):
     assert rows["Wat is 2+2?"]["margin"] == pytest.approx(1 / 3)
 
 
-def test_kto_takes_winners_losers_and_both_sides_of_a_bad_pair(study):
+def test_kto_takes_winners_losers_ties_and_both_sides_of_a_bad_pair(study):
     rows = small(study).gather("kto").preview(Format.KTO, limit=20)
     labels = {(row["completion"][0]["content"], row["label"]) for row in rows}
     assert labels == {
@@ -127,7 +130,12 @@ def test_kto_takes_winners_losers_and_both_sides_of_a_bad_pair(study):
         ("Vijf.", False),
         ("Nee.", False),
         ("Niks.", False),
+        # A tie is said of two answers that are equally good.
+        ("La la.", True),
+        ("Lo lo.", True),
     }
+    outcomes = {row["completion"][0]["content"]: row["outcome"] for row in rows}
+    assert (outcomes["Zuivel."], outcomes["Vijf."], outcomes["Nee."], outcomes["La la."]) == ("won", "lost", "both_bad", "tie")
 
 
 def test_kto_leaves_out_an_answer_that_won_once_and_lost_once(study):
@@ -191,10 +199,24 @@ def test_rows_no_trainer_can_use_are_counted_not_written():
     frame = pd.DataFrame(texts, columns=["prompt_id", "chosen", "rejected"], dtype=object)
     frame = frame.assign(prompt="?", pair_id=frame["prompt_id"], chosen_id="a", rejected_id="b", n_votes=2, support=1.0)
     frame = frame.assign(chosen_source="human", rejected_source="m", annotation_type="", confidence=1.0, method="majority")
-    nothing = pd.DataFrame({"pair_id": [], "first_id": [], "n_votes": [], "annotator": [], "choice": [], "edited": [], "at": []})
-    none = pd.DataFrame({"pair_id": [], "outcome": [], "n_votes": [], "support": [], "confidence": []})
-    summary = {"method": "majority", "excluded": {"tie": 2}}
-    contents = gather(PROJECT, preferences=frame, pairs=nothing, votes=nothing, consensus=none, summary=summary, formats=["dpo"])
+    names = {"chosen": "first", "rejected": "second", "chosen_id": "first_id", "rejected_id": "second_id"}
+    pairs = frame.drop(columns=["support", "confidence", "method"]).rename(
+        columns=names | {"chosen_source": "first_source", "rejected_source": "second_source"}
+    )
+    votes = pd.DataFrame(columns=["pair_id", "n_votes", "annotator", "choice", "edited", "at"])
+    judgements = pd.DataFrame(columns=["pair_id", "judge", "rating_first", "rating_second"])
+    none = pd.DataFrame(columns=["pair_id", "n_votes", "support", "confidence", "method"])
+    ties = pd.DataFrame({"pair_id": ["t1", "t2"], "reason": "tie"})
+    contents = gather(
+        PROJECT,
+        preferences=frame,
+        left_out=ties,
+        pairs=pairs,
+        votes=votes,
+        judgements=judgements,
+        consensus=none,
+        formats=["dpo"],
+    )
     assert contents.excluded == {"empty": 1, "identical": 1, "not_text": 1, "tie": 2}
     assert [row["pair_id"] for row in contents.preview(Format.DPO)] == ["p1"]
 
@@ -214,13 +236,6 @@ def test_no_prompt_stands_in_two_splits_and_all_formats_share_the_cut(study):
     assert len(places) == 60
     assert all(len(splits) == 1 for splits in places.values())
     assert set().union(*places.values()) == {Split.TRAIN, Split.TEST}
-
-
-def test_about_a_tenth_of_the_prompts_is_held_out_and_the_seed_draws_which():
-    drawn = {seed: [split_of(f"p{number}", seed=seed, test_share=0.1) for number in range(10_000)] for seed in (0, 1)}
-    # 10,000 draws at 0.1: standard deviation 30.
-    assert all(880 <= splits.count(Split.TEST) <= 1120 for splits in drawn.values())
-    assert drawn[0] != drawn[1]
 
 
 def test_nothing_is_held_out_below_twenty_prompts(study):
@@ -332,6 +347,7 @@ def test_a_project_of_bad_answers_alone_still_gives_what_can_be_learnt_from_it(s
     study.add("Wie ben jij?", "Nee.", "Niks.", [("ana", "both_bad"), ("ben", "both_bad")])
     contents = study.gather()
     assert contents.splits == {"kto": {"train": 2}, "votes": {"train": 2}}
+    assert contents.split_report.held_out == 0
     assert contents.excluded == {"both_bad": 1}
     assert write(contents, tmp_path).preferences == 0
 
@@ -363,3 +379,111 @@ def test_naughty_strings_come_back_byte_for_byte(study, tmp_path, real_data):
     assert [json.loads(line) for line in lines.decode().split("\n")[:-1]] == parquet
     chosen = {row["prompt"][0]["content"]: row["chosen"][0]["content"] for row in parquet}
     assert chosen == {f"{number} {text}": text for number, text in enumerate(strings)}
+
+
+def test_a_pair_set_aside_by_a_screen_is_in_no_training_file(study):
+    small(study)
+    pairs = study.store.pairs(PROJECT.name)
+    votes = study.store.votes(PROJECT.name)
+    decided = consensus.decide(votes, method="majority", min_votes=2)
+    bad = pairs.set_index("prompt").loc["Wie ben jij?"]
+    screened = pd.DataFrame({"response_id": [bad["second_id"]], "reason": ["refusal"], "detail": [""]})
+    curation = curate.curate(decided, pairs, curate.Rules(min_votes=2), screened=screened)
+    contents = gather(
+        PROJECT,
+        preferences=curation.preferences,
+        left_out=curation.excluded,
+        pairs=pairs,
+        votes=votes,
+        judgements=study.store.judgements(PROJECT.name),
+        consensus=decided,
+        formats=["kto"],
+    )
+    said = {row["completion"][0]["content"] for row in contents.preview(Format.KTO, limit=20)}
+    assert "Nee." not in said
+    assert contents.excluded == {"screen_refusal": 1, "tie": 1}
+
+
+def test_judgements_are_a_configuration_and_their_ratings_stand_beside_the_preferences(study):
+    small(study)
+    pair = study.store.pairs(PROJECT.name).set_index("prompt").loc["Wat is 2+2?"]
+    ratings = {pair["first_id"]: (2.0, 5.0), pair["second_id"]: (3.0, 5.0)}
+    study.store.add_judgements(
+        PROJECT.name,
+        [
+            Judgement(
+                pair_id=pair["pair_id"],
+                judge="judge-x",
+                shown_first=shown,
+                choice=Choice.SECOND,
+                rating_first=first,
+                rating_second=second,
+                rationale="Vier klopt.",
+            )
+            for shown, (first, second) in ratings.items()
+        ],
+    )
+    contents = study.gather()
+    rows = contents.preview(Format.JUDGEMENTS)
+    assert [(row["shown_first"], row["rating_first"], row["judge"]) for row in rows] == [
+        ("first", 2.0, "judge-x"),
+        ("second", 3.0, "judge-x"),
+    ]
+    assert (rows[0]["prompt"], rows[0]["second"], rows[0]["rationale"]) == ("Wat is 2+2?", "Vier.", "Vier klopt.")
+    preference = by_prompt(contents.preview(Format.DPO))["Wat is 2+2?"]
+    # The human answer comes first in every pair: rated 2 and 3, mean 2.5; the model's won.
+    assert (preference["chosen_rating"], preference["rejected_rating"], preference["judge"]) == (5.0, 2.5, "judge-x")
+    assert by_prompt(contents.preview(Format.DPO))["Wat is kaas?"]["judge"] is None
+
+
+def test_prompts_of_an_evaluation_set_are_in_no_file_and_counted(study):
+    small(study)
+    options = ReleaseOptions(evaluation=["Wat is KAAS", "Wie ben jij?"], evaluation_name="suite.parquet")
+    contents = study.gather(options=options)
+    assert contents.excluded == {"both_bad": 1, "in_evaluation": 1, "tie": 1}
+    assert contents.counts["preferences"] + sum(contents.excluded.values()) == contents.counts["pairs"]
+    assert contents.excluded_by_format == {"kto": {"in_evaluation": 2}, "votes": {"in_evaluation": 6}}
+    assert {prompt for split in Split for prompt in contents.prompts(split)} == {"Wat is 2+2?", "Zing."}
+    report = contents.split_report
+    assert (report.evaluation, report.evaluation_prompts, report.in_evaluation) == ("suite.parquet", 2, 2)
+
+
+@pytest.mark.parametrize("layout", list(Layout))
+def test_every_layout_is_written_and_loads(study, tmp_path, layout):
+    contents = many(small(study), 30).gather(options=ReleaseOptions(layout=layout))
+    result = write(contents, tmp_path)
+    for file in result.files:
+        if file.path.endswith("parquet"):
+            options = {"data_files": file.path, "split": "train", "cache_dir": str(tmp_path / "cache")}
+            loaded = [dict(row) for row in load_dataset("parquet", **options)]
+            lines = Path(file.path).with_suffix(".jsonl").read_bytes().splitlines()
+            assert loaded == [json.loads(line) for line in lines]
+
+
+def test_all_ties_give_kto_and_votes_and_no_preference(study, tmp_path):
+    for number in range(3):
+        study.add(f"Vraag {number}?", f"Een {number}", f"Twee {number}", [("ana", "tie"), ("ben", "tie")])
+    contents = study.gather()
+    assert contents.splits == {"kto": {"train": 6}, "votes": {"train": 6}}
+    assert contents.excluded == {"tie": 3}
+    assert write(contents, tmp_path).preferences == 0
+    with pytest.raises(ExportError, match="nothing to export"):
+        write(study.gather("dpo"), tmp_path)
+
+
+def test_one_row_is_a_release(study, tmp_path):
+    study.add("Wat is kaas?", "Zuivel.", "Een hond.", [("ana", "human"), ("ben", "human")])
+    assert write(study.gather(), tmp_path).preferences == 1
+
+
+def test_the_cookbooks_dutch_numbers_come_out(study):
+    # aya_dutch_dpo: 1,360 records, of which 1,352 are left without the empty and the unrated; 100 for testing.
+    for number in range(1360):
+        empty, unrated = number < 3, 3 <= number < 8
+        ballots = [] if unrated else [("ana", "human"), ("ben", "human")]
+        study.add(
+            f"Vraag {number} over dorp {number * 7919 % 1009}?", f"Goed {number}", "" if empty else f"Fout {number}", ballots
+        )
+    contents = study.gather("dpo")
+    assert contents.excluded == {"empty": 3, "no_votes": 5}
+    assert contents.splits == {"dpo": {"train": 1252, "test": 100}}

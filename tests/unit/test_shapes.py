@@ -1,66 +1,93 @@
-"""The check of rows: each trap that loads without a word is refused before a file is written."""
+"""The shapes: what a row looks like in each format and layout."""
 
+import pandas as pd
+import pyarrow as pa
 import pytest
 
 from pipeline.errors import ExportError
-from pipeline.shapes import Format, check_rows
+from pipeline.shapes import Format, Layout, parse_layout, shape_of, texts_of, to_table
+from pipeline.traps import check_table
+
+USER, SO, NO = ({"role": role, "content": text} for role, text in (("user", "Why?"), ("assistant", "So."), ("assistant", "No.")))
+SYSTEM = {"role": "system", "content": "Be brief."}
 
 
-def user(text: str) -> list[dict[str, str]]:
-    return [{"role": "user", "content": text}]
+def rows(kind: Format, layout: Layout, *, with_system: bool = False) -> list[dict[str, object]]:
+    """Two flat rows laid out, the second without a system prompt; checked for traps on the way."""
+    shape = shape_of(kind, layout, with_system=with_system)
+    texts = {"prompt": "Why?", "chosen": "So.", "rejected": "No.", "completion": "So.", "pair_id": ["p1", "p2"]}
+    frame = pd.DataFrame(dict.fromkeys(shape.plain) | texts | {"label": True, "system": ["Be brief.", ""]}, index=[0, 1])
+    table = to_table(shape, frame)
+    check_table(kind, table, layout, with_system=with_system)
+    return table.to_pylist()
 
 
-def assistant(text: str) -> list[dict[str, str]]:
-    return [{"role": "assistant", "content": text}]
+def test_the_default_is_prompt_chosen_and_rejected_as_message_lists():
+    for kind in (Format.DPO, Format.ORPO, Format.REWARD):
+        row = rows(kind, Layout.MESSAGES)[0]
+        assert (row["prompt"], row["chosen"], row["rejected"]) == ([USER], [SO], [NO])
+        assert ("margin" in row) == (kind is Format.REWARD)
 
 
-def row(**changes: object) -> dict[str, object]:
-    return {"pair_id": "p7", "prompt": user("Why?"), "chosen": assistant("So."), "rejected": assistant("No.")} | changes
+def test_an_implicit_prompt_stands_in_both_conversations_and_in_no_column():
+    row = rows(Format.DPO, Layout.IMPLICIT)[0]
+    assert "prompt" not in row
+    assert (row["chosen"], row["rejected"]) == ([USER, SO], [USER, NO])
 
 
-def test_good_rows_pass_and_are_counted():
-    assert check_rows(Format.DPO, [row(), row(rejected=assistant("Never."))]) == 2
-    assert check_rows(Format.DPO, []) == 0
-    assert check_rows(Format.DPO, [row(prompt="Why?", chosen="So.", rejected="No.")]) == 1
+def test_plain_text_always_has_its_prompt():
+    row = rows(Format.ORPO, Layout.TEXT)[0]
+    assert (row["prompt"], row["chosen"], row["rejected"]) == ("Why?", "So.", "No.")
 
 
-@pytest.mark.parametrize(
-    ("trap", "broken"),
-    [
-        ("plain text and message lists", row(prompt="Why?")),
-        ("chosen repeats the prompt", row(chosen=user("Why?") + assistant("So."))),
-        ("chosen repeats the prompt", row(prompt="Why?", chosen="Why? So.", rejected="No.")),
-        ("chosen and rejected are the same", row(rejected=assistant("So."))),
-        ("rejected is an empty list", row(rejected=[])),
-        ("chosen is empty", row(chosen=assistant(" \n"))),
-        ("chosen is empty", row(prompt="Why?", chosen="", rejected="No.")),
-        ("prompt is empty", row(prompt=user(""))),
-        ("prompt is not spoken by the user", row(prompt=assistant("Why?"))),
-        ("chosen is not spoken by the assistant", row(chosen=[{"role": "system", "content": "So."}])),
-        ("has no role", row(chosen=["So."])),
-        ("not a list of messages", row(chosen=None)),
-        ("no column rejected", {"pair_id": "p7", "prompt": user("Why?"), "chosen": assistant("So.")}),
-        ("margin", row(margin=0.5)),
-        ("lone surrogate", row(chosen=assistant("half \ud83d"))),
-        ("lone surrogate", row(method="half \udc00")),
-    ],
-)
-def test_each_trap_is_refused_by_name(trap, broken):
-    with pytest.raises(ExportError, match=trap) as refused:
-        check_rows(Format.DPO, [row(), broken])
-    assert "pair p7" in refused.value.message
-    assert "Nothing was written" in refused.value.hint
+def test_the_alignment_handbook_has_a_plain_prompt_whole_conversations_and_scores():
+    row = rows(Format.DPO, Layout.HANDBOOK)[0]
+    assert (row["prompt"], row["chosen"], row["rejected"], row["messages"]) == ("Why?", [USER, SO], [USER, NO], [USER, SO])
+    assert {"score_chosen", "score_rejected", "prompt_id"} <= row.keys()
 
 
-def test_a_margin_is_welcome_in_reward_and_nowhere_else():
-    assert check_rows(Format.REWARD, [row(margin=0.5)]) == 1
-    for kind in (Format.DPO, Format.ORPO):
-        with pytest.raises(ExportError, match="margin"):
-            check_rows(kind, [row(margin=0.5)])
+@pytest.mark.parametrize("layout", [Layout.TEXT, Layout.LLAMA_FACTORY, Layout.AXOLOTL])
+def test_kto_is_plain_text_where_the_trainer_reads_no_messages(layout):
+    row = rows(Format.KTO, layout)[0]
+    assert (row["prompt"], row["completion"], row["label"]) == ("Why?", "So.", True)
 
 
-def test_single_answers_are_checked_too():
-    answer = {"prompt": user("Why?"), "completion": assistant("So."), "label": True}
-    assert check_rows(Format.KTO, [answer]) == 1
-    with pytest.raises(ExportError, match="number 1"):
-        check_rows(Format.SFT, [answer | {"completion": []}])
+def test_sft_is_one_conversation_where_the_trainer_reads_those():
+    assert rows(Format.SFT, Layout.AXOLOTL)[0]["messages"] == [USER, SO]
+    assert rows(Format.SFT, Layout.MESSAGES)[0]["completion"] == [SO]
+
+
+def test_a_system_prompt_comes_first_and_only_where_there_was_one():
+    asked, silent = rows(Format.DPO, Layout.MESSAGES, with_system=True)
+    assert (asked["prompt"], silent["prompt"]) == ([SYSTEM, USER], [USER])
+    asked, silent = rows(Format.DPO, Layout.IMPLICIT, with_system=True)
+    assert (asked["chosen"], silent["rejected"]) == ([SYSTEM, USER, SO], [USER, NO])
+    asked, silent = rows(Format.DPO, Layout.TEXT, with_system=True)
+    assert (asked["system"], silent["system"], asked["prompt"]) == ("Be brief.", "", "Why?")
+    assert "system" not in rows(Format.DPO, Layout.TEXT)[0]
+
+
+def test_votes_and_judgements_look_the_same_in_every_layout():
+    for kind in (Format.VOTES, Format.JUDGEMENTS):
+        assert len({tuple(shape_of(kind, layout, with_system=True).schema.names) for layout in Layout}) == 1
+
+
+def test_lists_are_lists_as_datasets_reads_them():
+    kind = shape_of(Format.DPO).schema.field("chosen").type
+    assert kind == pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
+
+
+def test_the_texts_of_a_row_are_those_a_person_reads():
+    assert texts_of(Format.DPO, rows(Format.DPO, Layout.MESSAGES, with_system=True)[0]) == {
+        "prompt": "Why?",
+        "chosen": "So.",
+        "rejected": "No.",
+    }
+    assert texts_of(Format.DPO, rows(Format.DPO, Layout.IMPLICIT)[0]) == {"chosen": "So.", "rejected": "No."}
+
+
+def test_an_unknown_layout_is_named_and_the_known_ones_offered():
+    assert parse_layout("alignment-handbook") is Layout.HANDBOOK
+    with pytest.raises(ExportError, match="alpaca") as refused:
+        parse_layout("alpaca")
+    assert "axolotl" in refused.value.hint

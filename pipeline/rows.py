@@ -1,0 +1,239 @@
+"""Rows: what stands in each format, one text per cell, before it is laid out.
+
+Frames of one project come in; for each format a flat frame goes out, sorted, with the number of rows this format alone
+leaves out, by reason. Changes nothing, reads no files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import pandas as pd
+
+from pipeline.errors import ExportError
+from pipeline.records import Choice, Project
+from pipeline.shapes import TEXT_SIDES, Format, is_text
+
+Counted = tuple[pd.DataFrame, Counter[str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Material:
+    """What the rows are made of.
+
+    `kept`: one row per preference, with its provenance. `bad`, `ties`: pairs whose responses are both bad, or equally
+    good. `votes`: those that count, with `prompt_id`. `judgements`: likewise. `pairs`: all pairs.
+    """
+
+    project: Project
+    kept: pd.DataFrame
+    bad: pd.DataFrame
+    ties: pd.DataFrame
+    pairs: pd.DataFrame
+    votes: pd.DataFrame
+    judgements: pd.DataFrame
+
+    def only(self, prompt_ids: Iterable[str]) -> Material:
+        """Return the part of these prompts."""
+        wanted = set(prompt_ids)
+        names = ("kept", "bad", "ties", "votes", "judgements")
+        return replace(self, **{name: (frame := getattr(self, name))[frame["prompt_id"].isin(wanted)] for name in names})
+
+    def prompts(self) -> pd.DataFrame:
+        """Return `prompt_id, prompt, kind` of every prompt that can stand in a file.
+
+        `kind` is whose answer was chosen, and the annotation type; empty without a preference.
+        """
+        used = pd.concat([getattr(self, name)["prompt_id"] for name in ("kept", "bad", "ties", "votes", "judgements")])
+        known = self.pairs.drop_duplicates("prompt_id").set_index("prompt_id")[["prompt", "annotation_type"]]
+        winners = self.kept.drop_duplicates("prompt_id").set_index("prompt_id")["chosen_source"]
+        rows = known.reindex(pd.Index(used.unique(), name="prompt_id"))
+        won = winners.reindex(rows.index).fillna("").astype(str)
+        of_type = ", " + rows["annotation_type"].fillna("").astype(str)
+        kind = won.where((of_type == ", ") | (won == ""), won + of_type)
+        return rows.assign(kind=kind)[["prompt", "kind"]].reset_index()
+
+
+def rows_of(kind: Format, material: Material) -> Counted:
+    """Return the flat frame of one format, sorted, and the rows that this format alone leaves out."""
+    if kind is Format.KTO:
+        return _kto(material)
+    if kind is Format.SFT:
+        return _sft(material.kept, material.votes)
+    if kind is Format.VOTES:
+        return _votes(material)
+    if kind is Format.JUDGEMENTS:
+        return _judgements(material)
+    return material.kept, Counter()
+
+
+def without_broken(frame: pd.DataFrame, texts: tuple[str, ...]) -> Counted:
+    """Leave out rows no trainer can use, each under its reason."""
+    reason = pd.Series("", index=frame.index, dtype=object)
+    blank = pd.concat([frame[name].fillna("").str.strip() == "" for name in texts], axis=1).any(axis=1)
+    if "rejected" in texts:
+        reason = reason.mask(frame["chosen"] == frame["rejected"], "identical")
+    reason = reason.mask(~_written(frame, texts), "not_text").mask(blank, "empty")
+    return frame[reason == ""], Counter(reason[reason != ""].tolist())
+
+
+def _written(frame: pd.DataFrame, names: Iterable[str]) -> pd.Series[bool]:
+    """Which rows hold text that a file can store, in all these columns."""
+    fine = pd.Series(True, index=frame.index)
+    for name in names:
+        # A column of the string type is UTF-8 already; only objects can hold half a character.
+        if isinstance(frame[name].dtype, pd.StringDtype):
+            fine &= frame[name].notna()
+        else:
+            fine &= frame[name].map(is_text).astype(bool)
+    return fine
+
+
+def with_provenance(kept: pd.DataFrame, pairs: pd.DataFrame, votes: pd.DataFrame, judgements: pd.DataFrame) -> pd.DataFrame:
+    """Add to preferences what their pair tells, and say of each side its share of the votes and its rating.
+
+    Adds `agreement, system, judge, winner` (the Choice that names the chosen response), `score_chosen` and `score_rejected`
+    (shares of the votes), `margin` (the lead, never below 0), `chosen_rating` and `rejected_rating`.
+    """
+    pair = pairs.set_index("pair_id")
+    told = kept.assign(agreement=kept["support"], system=kept["pair_id"].map(pair["system"]))
+    first_wins = told["chosen_id"] == told["pair_id"].map(pair["first_id"])
+    first, second = str(Choice.FIRST), str(Choice.SECOND)
+    winner = first_wins.map({True: first, False: second})
+    shares = _shares(votes).reindex(told["pair_id"]).fillna(0.0)
+    ratings = rate(judgements).reindex(told["pair_id"])
+    for name, is_first in (("chosen", first_wins), ("rejected", ~first_wins)):
+        side = is_first.to_numpy()
+        told[f"score_{name}"] = shares[first].where(side, shares[second]).to_numpy()
+        told[f"{name}_rating"] = ratings["rating_first"].where(side, ratings["rating_second"]).to_numpy()
+    margin = (told["score_chosen"] - told["score_rejected"]).clip(lower=0.0)
+    return told.assign(winner=winner, judge=ratings["judge"].to_numpy(), margin=margin)
+
+
+def _shares(votes: pd.DataFrame) -> pd.DataFrame:
+    """The share of the votes for each response of a pair, by pair; ties and both_bad count in the total."""
+    opinions = votes[votes["choice"] != Choice.SKIP]
+    sides = {str(side): (opinions["choice"] == side).astype(float) for side in (Choice.FIRST, Choice.SECOND)}
+    return pd.DataFrame(sides).groupby(opinions["pair_id"]).mean()
+
+
+def rate(judgements: pd.DataFrame) -> pd.DataFrame:
+    """Return by pair `rating_first, rating_second` (means over judges and orders) and `judge` (their names)."""
+    by_pair = judgements.groupby("pair_id", sort=True)
+    names = judgements.drop_duplicates(["pair_id", "judge"]).sort_values("judge").groupby("pair_id", sort=True)["judge"]
+    means = by_pair[["rating_first", "rating_second"]].mean()
+    return means.assign(judge=names.agg(", ".join) if len(means) else pd.Series(dtype=object))
+
+
+def _kto(material: Material) -> Counted:
+    """One row per answer: winners and equally good ones are wanted; losers and both sides of a bad pair are not."""
+    kept, bad, ties = material.kept, material.bad, material.ties
+    sides = [(kept, "chosen", True, "won"), (kept, "rejected", False, "lost")]
+    sides += [(bad, side, False, "both_bad") for side in ("first", "second")]
+    sides += [(ties, side, True, "tie") for side in ("first", "second")]
+    frame = pd.concat(
+        [
+            pd.DataFrame(
+                {
+                    **{name: rows[name] for name in _OF_PAIR},
+                    "completion": rows[side],
+                    "source": rows[f"{side}_source"],
+                    "response_id": rows[f"{side}_id"],
+                    "rating": rows[f"{side}_rating"].astype(float),
+                    "label": label,
+                    "outcome": outcome,
+                }
+            )
+            for rows, side, label, outcome in sides
+            if len(rows) or rows is kept
+        ],
+        ignore_index=True,
+    )
+    frame, left_out = without_broken(frame, ("prompt", "completion"))
+    answer = [frame["prompt_id"], frame["completion"]]
+    contradicted = frame["label"].groupby(answer).transform("nunique") > 1
+    left_out["won_and_lost"] = int(contradicted.sum())
+    frame = frame[~contradicted].sort_values(["prompt_id", "pair_id", "response_id"])
+    return _once(frame, left_out)
+
+
+_OF_PAIR = ("prompt_id", "pair_id", "prompt", "system", "n_votes", "agreement", "confidence", "method", "judge", "language")
+
+
+def _once(frame: pd.DataFrame, left_out: Counter[str]) -> Counted:
+    """Leave out an answer that stands in the frame already."""
+    repeated = frame.duplicated(["prompt_id", "completion"])
+    left_out["same_answer"] = int(repeated.sum())
+    return frame[~repeated], +left_out
+
+
+def _sft(kept: pd.DataFrame, votes: pd.DataFrame) -> Counted:
+    """One row per winning answer; the newest edit by an annotator who chose that answer takes its place."""
+    edits = votes[votes["edited"].fillna("").str.strip() != ""].sort_values(["at", "annotator"])
+    edits = edits[edits["choice"] == edits["pair_id"].map(kept.set_index("pair_id")["winner"])]
+    newest = kept["pair_id"].map(edits.drop_duplicates("pair_id", keep="last").set_index("pair_id")["edited"]).astype(object)
+    frame = kept.assign(
+        completion=newest.where(newest.notna(), kept["chosen"]) if len(edits) else kept["chosen"],
+        source=kept["chosen_source"],
+        rating=kept["chosen_rating"],
+        edited=newest.notna(),
+    )
+    return _once(*without_broken(frame, ("prompt", "completion")))
+
+
+def _votes(material: Material) -> Counted:
+    """Latest votes, skips too, under pseudonyms; `shown_first` says which response was seen first. Without the texts."""
+    frame = _of_pairs(material.votes, material)
+    names = {name: pseudonym(name, key=material.project.order_key) for name in frame["annotator"].unique()}
+    frame = frame.assign(annotator=frame["annotator"].map(names))
+    written = _written(frame, ("reason", "edited")) & _pair_is_written(frame, material.pairs)
+    frame = frame[written].sort_values(["prompt_id", "pair_id", "annotator"])
+    return frame, +Counter({"not_text": int((~written).sum())})
+
+
+def _judgements(material: Material) -> Counted:
+    """What each judge said, in each order. Without the texts of the pair."""
+    frame = _of_pairs(material.judgements, material)
+    written = _written(frame, ("rationale",)) & _pair_is_written(frame, material.pairs)
+    frame = frame[written].sort_values(["prompt_id", "pair_id", "judge", "shown_first"])
+    return frame, +Counter({"not_text": int((~written).sum())})
+
+
+def _of_pairs(said: pd.DataFrame, material: Material) -> pd.DataFrame:
+    """Add the sources, and tell the order as `first` or `second`."""
+    columns = ["pair_id", "first_id", "second_id", "first_source", "second_source"]
+    frame = said.merge(material.pairs[columns], on="pair_id")
+    side = pd.Series("", index=frame.index, dtype=object)
+    side = side.mask(frame["shown_first"] == frame["first_id"], str(Choice.FIRST))
+    side = side.mask(frame["shown_first"] == frame["second_id"], str(Choice.SECOND))
+    return frame.assign(shown_first=side, at=iso(frame["at"]), language=material.project.language)
+
+
+def _pair_is_written(frame: pd.DataFrame, pairs: pd.DataFrame) -> pd.Series[bool]:
+    broken = set(pairs.loc[~_written(pairs, TEXT_SIDES), "pair_id"])
+    return ~frame["pair_id"].isin(broken)
+
+
+def pseudonym(annotator: str, *, key: str) -> str:
+    """Return a name that stays the same from release to release and cannot be turned back without the key.
+
+    Raises:
+        ExportError: The project has no key, so that names could be found by trying them.
+    """
+    if not key:
+        raise ExportError(
+            "The votes cannot be exported: this project has no secret key, so annotators could be recognised.",
+            hint="Export the other formats, or make the project anew with: python -m pipeline new.",
+        )
+    digest = hmac.new(key.encode(), f"annotator:{annotator}".encode(), hashlib.sha256).hexdigest()
+    return f"annotator-{digest[:8]}"
+
+
+def iso(moments: pd.Series[pd.Timestamp]) -> list[str]:
+    """Return moments as ISO 8601 in UTC with microseconds."""
+    # Not one by one: of half a million votes only a few thousand seconds differ from their neighbours in this much.
+    return pd.to_datetime(moments, utc=True).dt.strftime("%Y-%m-%dT%H:%M:%S.%f+00:00").tolist()
