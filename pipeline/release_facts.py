@@ -21,7 +21,7 @@ from pipeline.export import Contents, Format
 from pipeline.health import Health
 from pipeline.licences import Terms
 from pipeline.records import HUMAN, DocumentKind, Project, Release
-from pipeline.shapes import SHAPES
+from pipeline.shapes import Layout, shape_of
 from pipeline.versions import Difference
 
 DECIDED_BY_A_JUDGE = "judge"
@@ -136,4 +136,4 @@ def _preferences_of(contents: Contents) -> pd.DataFrame:
         parts = [frame for (each, _), frame in contents.frames.items() if each is kind]
         if parts:
             return pd.concat(parts, ignore_index=True)
-    return pd.DataFrame(columns=list(SHAPES[Format.DPO].columns))
+    return pd.DataFrame(columns=shape_of(Format.DPO, Layout.TEXT).schema.names)
