@@ -197,13 +197,7 @@ def update(client: ArgillaClient, dataset: Body, form: Form, known: dict[str, st
     on_server = dataset["distribution"]["min_submitted"]
     if on_server != form.project.votes_wanted and on_server == pushed_votes_wanted:
         changes["distribution"] = form.distribution
-    for name, value in changes.items():
-        try:
-            dataset = client.send("PATCH", f"datasets/{dataset['id']}", json={name: value})
-        except RefusedError as error:
-            if error.status != 422:  # the number of votes cannot change any more once somebody has answered
-                raise
-    return dataset
+    return client.send("PATCH", f"datasets/{dataset['id']}", json=changes) if changes else dataset
 
 
 def differences(client: ArgillaClient, dataset: Body, form: Form) -> tuple[str, ...]:

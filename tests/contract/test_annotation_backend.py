@@ -11,13 +11,10 @@ from pipeline.adapters.argilla_links import ArgillaLinks
 from pipeline.adapters.local_backend import LocalBackend
 from pipeline.adapters.screen_store import ScreenStore
 from pipeline.adapters.store import Store
-from pipeline.annotate import make_pairs
 from pipeline.ports import AnnotationBackend, AnnotatorProgress
-from pipeline.records import HUMAN, Choice, DocumentKind, Pair, Project, Prompt, Response, Screen, prompt_id, response_id
+from pipeline.records import Choice, Screen
 from tests.argilla.people import Person, Site
-
-NAME = "p"
-TEXT = "سؤال \u202b1\u202c\r\n\t<b>{{ x }}</b> **{}**"
+from tests.argilla.project import NAME, TEXT, fill, more
 
 
 @dataclass(frozen=True)
@@ -75,26 +72,6 @@ def argilla_place(store: Store, site: Site) -> Place:
 @pytest.fixture(params=["local", pytest.param("argilla", marks=pytest.mark.argilla)])
 def place(request: pytest.FixtureRequest, store: Store) -> Place:
     return local_place(store) if request.param == "local" else argilla_place(store, request.getfixturevalue("site"))
-
-
-def fill(store: Store, *, pairs: int) -> list[Pair]:
-    store.add_project(
-        Project(name=NAME, language="Standard Arabic", code="arb", source="sample", revision="r", order_key="k", votes_wanted=2),
-        documents={DocumentKind.GUIDELINES: "Choose the better answer."},
-    )
-    return more(store, range(pairs))
-
-
-def more(store: Store, numbers: range) -> list[Pair]:
-    prompts = [Prompt(id=prompt_id("Standard Arabic", f"{TEXT} {n}"), text=f"{TEXT} {n}", position=n) for n in numbers]
-    responses = [
-        Response(id=response_id(prompt.id, source, text), prompt_id=prompt.id, source=source, text=text)
-        for prompt in prompts
-        for source, text in ((HUMAN, f"human {prompt.position}"), ("tiny-model", f"machine {prompt.position}"))
-    ]
-    store.add_prompts(NAME, prompts)
-    store.add_responses(NAME, responses)
-    return make_pairs(prompts, responses)[0]
 
 
 def test_a_push_opens_every_pair_once(store: Store, place: Place):
