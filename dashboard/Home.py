@@ -22,7 +22,6 @@ TITLES = {
     "languages": "Languages",
     "generate": "Generate",
     "annotate": "Annotate",
-    "argilla": "Argilla",
     "progress": "Progress",
     "agreement": "Agreement",
     "curate": "Curate",

@@ -13,17 +13,18 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.downloads import Download
-from pipeline import annotators, wiring
+from pipeline import annotators, privacy, wiring
 from pipeline.adapters import endpoints
 from pipeline.agreement import AgreementReport, measure, offered_choices
 from pipeline.consensus import Advice, advise
 from pipeline.curate import Curation, Rules
 from pipeline.decisions import Reviewed
 from pipeline.export import Contents
+from pipeline.health import Health
 from pipeline.judge_check import JudgeCheck
+from pipeline.licences import Terms
 from pipeline.more_votes import Outlook, expect
 from pipeline.near_duplicates import count_repeated
-from pipeline.ports import BackendProgress
 from pipeline.records import Project, Role
 from pipeline.segments import by_language, by_segment
 from pipeline.selection import Selection, SelectionRules, select_prompts
@@ -31,6 +32,7 @@ from pipeline.settings import Settings
 from pipeline.shapes import Split
 from pipeline.source import HUB, SAMPLE, Source, file_stamp
 from pipeline.studio import ProjectStatus, Studio
+from pipeline.versions import Difference
 
 Arguments = ParamSpec("Arguments")
 Found = TypeVar("Found")
@@ -75,6 +77,8 @@ def studio() -> Studio:
 
 def start() -> None:
     """Open the workspace; a new one begins with the demonstration project."""
+    # Streamlit hands what stands in secrets.toml to the environment, from which the settings are read.
+    st.secrets.load_if_toml_exists()
     opened = studio()
     if not opened.store.projects():
         opened.demo()
@@ -113,6 +117,34 @@ def open_pairs(project: str) -> pd.DataFrame:
     known, noticed = pairs(project), screened(project)
     out = noticed.loc[noticed["is_out"], "response_id"]
     return known[~(known["first_id"].isin(out) | known["second_id"].isin(out))]
+
+
+@_per_version(spinner="Looking at every row…")
+def health(project: str) -> Health:
+    """Return whether the next release is fit to train on."""
+    return studio().facts.health(project)
+
+
+@_per_version()
+def changes(project: str, since: str) -> Difference:
+    """Return what changed from a release to what the next one would hold.
+
+    Raises:
+        ExportError: The release cannot be read, or holds no preferences.
+    """
+    return studio().facts.changes(project, since=since)
+
+
+@_per_version()
+def terms(project: str) -> Terms:
+    """Return under which terms a release goes out, and what is still to be answered."""
+    return studio().facts.terms(project)
+
+
+@_per_version(spinner="Looking for personal data…")
+def personal(project: str, release: str) -> list[privacy.Found]:
+    """Return what in a written release looks like personal data."""
+    return studio().publishing.personal(project, release)
 
 
 @_per_version()
@@ -307,20 +339,6 @@ def models(base_url: str, api_key_env: str) -> tuple[str, ...]:
     """
     studio().check_key(api_key_env, base_url)
     return endpoints.check(base_url, key=os.environ.get(api_key_env, "") if api_key_env else "", timeout_s=3)
-
-
-@st.cache_data(show_spinner=False, ttl=4, max_entries=64)
-def _argilla_standing(url: str, project: str) -> BackendProgress:  # noqa: ARG001 - part of the cache's key
-    return studio().tracking.standing(project)
-
-
-def argilla_standing(project: str) -> BackendProgress:
-    """Return how far the voting in Argilla is; the server is asked every four seconds at most, however many look.
-
-    Raises:
-        ArgillaError: The project was not sent there, or the server does not answer.
-    """
-    return _argilla_standing(studio().store.url, project)
 
 
 @_per_version()

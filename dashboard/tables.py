@@ -1,14 +1,12 @@
 """Tables: a frame in, the frame a reader sees out: columns in words, rounded numbers. No Streamlit."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import pandas as pd
 
 from pipeline.agreement import AgreementReport
 from pipeline.curate import REASONS, Curation
 from pipeline.languages import Totals, language_named
-from pipeline.ports import AnnotatorProgress
-from pipeline.records import Release
 from pipeline.selection import EXPLAINED, Reason, Selection
 
 COEFFICIENTS: Mapping[str, str] = {
@@ -96,32 +94,6 @@ def annotators(by_annotator: pd.DataFrame) -> pd.DataFrame:
             "days active": by_annotator["days_active"],
             "seconds per vote (median)": by_annotator["median_seconds"].round(1),
             "last vote": by_annotator["last_active"].dt.strftime("%Y-%m-%d %H:%M UTC"),
-        }
-    )
-
-
-def standing(annotators: Iterable[AnnotatorProgress]) -> pd.DataFrame:
-    """Return one row per annotator of an Argilla dataset, most answers first."""
-    rows = sorted(annotators, key=lambda one: (-one.submitted, one.annotator))
-    return pd.DataFrame(
-        {
-            "annotator": [one.annotator for one in rows],
-            "submitted": [one.submitted for one in rows],
-            "drafts": [one.drafts for one in rows],
-            "discarded": [one.discarded for one in rows],
-            "waiting for them": [one.pending for one in rows],
-        }
-    )
-
-
-def contested(queue: pd.DataFrame, pairs: pd.DataFrame, urls: Mapping[str, str]) -> pd.DataFrame:
-    """Return the pairs of a review queue with their prompts, and where Argilla shows each, empty where it does not."""
-    prompts = pairs.set_index("pair_id")["prompt"].reindex(queue["pair_id"])
-    return pd.DataFrame(
-        {
-            "prompt": prompts.to_numpy(),
-            "votes": queue["n_votes"].to_numpy(),
-            "in Argilla": [urls.get(pair_id, "") for pair_id in queue["pair_id"]],
         }
     )
 
@@ -276,35 +248,6 @@ def preferences(kept: pd.DataFrame) -> pd.DataFrame:
             "support (%)": (100 * kept["support"]).round(0),
         }
     ).set_index(kept["pair_id"].to_numpy())
-
-
-def left_out(excluded: Mapping[str, int], by_format: Mapping[str, Mapping[str, int]], reasons: Mapping[str, str]) -> pd.DataFrame:
-    """Show what a release leaves out, pairs first, then the rows that one format alone leaves out."""
-    rows = [("every format", reasons.get(reason, reason), n) for reason, n in excluded.items()]
-    rows += [
-        (f"{kind} only", reasons.get(reason, reason), n) for kind, counted in by_format.items() for reason, n in counted.items()
-    ]
-    return pd.DataFrame(rows, columns=["left out of", "because", "pairs or rows"])
-
-
-def release_formats(splits: Mapping[str, Mapping[str, int]], formats: Iterable[str], holds: Mapping[str, str]) -> pd.DataFrame:
-    """Show how many rows each chosen format of a release has, and what they hold."""
-    rows = [
-        {
-            "format": kind,
-            "rows to train": splits.get(kind, {}).get("train", 0),
-            "rows to test": splits.get(kind, {}).get("test", 0),
-            "each row holds": holds[kind].replace("`", ""),
-        }
-        for kind in map(str, formats)
-    ]
-    return pd.DataFrame(rows)
-
-
-def releases(written: Iterable[Release]) -> pd.DataFrame:
-    """Show releases, in the order given."""
-    rows = [(each.name, each.rows, each.at[:16].replace("T", " "), each.digest, each.directory) for each in written]
-    return pd.DataFrame(rows, columns=["release", "preferences", "written (UTC)", "digest", "folder"])
 
 
 DIRECTIONS: Mapping[str, str] = {"ltr": "left to right", "rtl": "right to left", "": "not known"}

@@ -1,6 +1,7 @@
-"""Export page: what will the files hold, and how do we take them with us?
+"""Export page: what will the files hold, are they fit to train on, and where do they go?
 
-Shows the rows exactly as they will be, writes a release, and hands out the files of earlier ones.
+Shows the rows exactly as they will be, their health, what changed and under which terms they stand; writes a release, hands out
+the files of earlier ones, and brings them to the Hub.
 """
 
 import json
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard import services, tables, widgets
+from dashboard import fitness, publishing, release_tables, services, widgets
 from pipeline import curate, export
 from pipeline.card import TRAINERS, WHAT_FORMATS_HOLD, orpo_script, training_command
 from pipeline.errors import PipelineError
@@ -32,8 +33,12 @@ def page() -> None:
         _show_counts(contents)
         formats = _choose_formats(contents)
         _show_rows(contents, formats)
-        if _write(project, formats):
-            releases = services.studio().store.releases(project.name)
+        fitness.show_health(project)
+        if releases:
+            fitness.show_changes(project, releases[0])
+        fitness.show_terms(project)
+        _show_writing(project, formats, releases)
+        releases = services.studio().store.releases(project.name)
     elif contents.counts["votes"]:
         message = "There are votes, but under the present rules they decide no pair yet."
         widgets.empty_state(message, next_page="curate", label="Look at the rules")
@@ -41,7 +46,7 @@ def page() -> None:
         message = "There is nothing to export yet: nobody has voted in this project."
         widgets.empty_state(message, next_page="annotate", label="Open the voting page")
     if releases:
-        _show_releases(releases)
+        _show_releases(project, releases)
 
 
 def _show_counts(contents: Contents) -> None:
@@ -50,7 +55,7 @@ def _show_counts(contents: Contents) -> None:
     shown = {"Preferences": "preferences", "Prompts": "prompts", "Pairs": "pairs", "Votes": "votes", "Annotators": "annotators"}
     for column, (label, name) in zip(st.columns(len(shown)), shown.items(), strict=True):
         column.metric(label, f"{counts[name]:,}")
-    left_out = tables.left_out(contents.excluded, contents.excluded_by_format, REASONS)
+    left_out = release_tables.left_out(contents.excluded, contents.excluded_by_format, REASONS)
     with st.expander(f"Why are {counts['pairs'] - counts['preferences']:,} pairs left out?"):
         if left_out.empty:
             st.write("None is: every pair became a preference.")
@@ -66,7 +71,7 @@ def _choose_formats(contents: Contents) -> list[Format]:
     chosen = st.multiselect("Formats", list(Format), default=[Format.DPO, Format.ORPO], format_func=lambda kind: kind.upper())
     formats = [kind for kind in Format if kind in chosen]
     if formats:
-        st.dataframe(tables.release_formats(contents.splits, formats, WHAT_FORMATS_HOLD), hide_index=True)
+        st.dataframe(release_tables.release_formats(contents.splits, formats, WHAT_FORMATS_HOLD), hide_index=True)
         st.caption(
             "Up to 100 prompts, one in ten at most, are held out for testing, the same in every format; below 20 prompts none is."
         )
@@ -94,29 +99,31 @@ def _show_rows(contents: Contents, formats: list[Format]) -> None:
                 st.code(json.dumps(row, ensure_ascii=False, indent=2), language="json", wrap_lines=True)
 
 
-def _write(project: Project, formats: list[Format]) -> bool:
-    """Offer to write the release; say whether it was written just now."""
+def _show_writing(project: Project, formats: list[Format], releases: list[Release]) -> None:
+    """Offer to write the next version, and say what became of it."""
+    version = releases[0].version + 1 if releases else 1
+    st.subheader(f"Write it as v{version}", anchor=False)
+    st.write("A release never changes. What comes later is the next version, and this one stays as it is.")
     if not st.button("Write the release", type="primary", disabled=not formats):
-        return False
+        return
     try:
         with st.spinner("Writing and checking the files …"):
             result = services.studio().export(project.name, list(formats))
     except PipelineError as error:
         widgets.error_box(error)
-        return False
+        return
     name = widgets.plain(result.name)
     if result.created:
-        st.success(f"Written: {name}. Download it below, or train on it where it is.")
+        st.success(f"Written: v{result.version}, {name}. Download it below, publish it, or train on it where it is.")
     else:
-        st.info(f"Nothing has changed since {name} was written, so it stands as it is. Download it below.")
-    return True
+        st.info(f"Nothing has changed since v{result.version} was written, so it stands as it is. Download it below.")
 
 
-def _show_releases(releases: list[Release]) -> None:
-    """Earlier releases, the newest first, with their files and a way to train on them."""
+def _show_releases(project: Project, releases: list[Release]) -> None:
+    """Earlier releases, the newest first, with their files, a way to the Hub and a way to train on them."""
     st.subheader("Releases", anchor=False)
-    st.dataframe(tables.releases(releases), hide_index=True)
-    release = st.selectbox("Release", releases, format_func=lambda each: each.name)
+    st.dataframe(release_tables.releases(releases, services.studio().store.publications(project.name)), hide_index=True)
+    release = st.selectbox("Release", releases, format_func=lambda each: f"{each.label}, {each.name}")
     folder = Path(release.directory)
     if not folder.is_dir():
         st.warning("The folder of this release is no longer where it was written. Put it back, or write the release again.")
@@ -136,6 +143,7 @@ def _show_releases(releases: list[Release]) -> None:
     with right:
         name = st.selectbox("Single file", list(files), key=f"file-{release.name}")
         st.download_button("Download this file", files[name].read_bytes, file_name=files[name].name, key=f"one-{release.name}")
+    publishing.show_publishing(project, release)
     _show_training(folder, [kind for kind in TRAINERS if (folder / kind).is_dir()])
 
 

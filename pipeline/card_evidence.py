@@ -116,10 +116,11 @@ def health(report: Health | None) -> list[str]:
     sources = [tuple(map(inline, in_words(finding))) for finding in report.chosen_by_source]
     lengths = token_rows(report.tokens)
     concerns = "\n".join(f"- {inline(finding.label)}: {in_words(finding)[1]}. {finding.note}" for finding in report.concerns)
+    nothing = f"Nothing stands out in {number(report.looked_at)} rows{'; so few tell little' if report.is_small else ''}."
     looked = "" if report.looked_at == report.rows else f" Measured on {number(report.looked_at)} of {number(report.rows)} rows."
     return [
         "## Is it fit to train on?",
-        *([f"**Read before training:**\n\n{concerns}"] if concerns else ["Nothing stands out."]),
+        *([f"**Read before training:**\n\n{concerns}"] if concerns else [nothing]),
         table(("Measure", "Value", "95%", "n"), rows),
         f"Shares are of the rows, with Wilson's interval; means and ratios with Student's.{looked}",
         "### Whose answer was chosen, where it was shown",

@@ -23,6 +23,8 @@ from pipeline.shares import share_interval
 from pipeline.tongues import LETTERS_NEEDED, dominant_script
 
 MOST_ROWS = 20_000
+FEW_ROWS = 100
+"""Below so many rows a share moves by more than ten points by chance alone."""
 MAX_LENGTH = 1024
 """Tokens of prompt and answer together that TRL's trainers keep unless told otherwise."""
 BYTES_PER_TOKEN = 3
@@ -82,6 +84,11 @@ class Health:
     tokens: tuple[Tokens, ...]
     max_length: int
     token_note: str
+
+    @property
+    def is_small(self) -> bool:
+        """Whether there are so few rows that a missing concern says little."""
+        return self.looked_at < FEW_ROWS
 
     @property
     def concerns(self) -> list[Finding]:

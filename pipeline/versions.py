@@ -92,20 +92,25 @@ def text_of(value: object) -> str:
     """Return what a person reads in a cell: a text, or the contents of its messages."""
     if isinstance(value, str):
         return value
-    return "\n".join(str(message["content"]) for message in value) if isinstance(value, list) else ""
+    if isinstance(value, Mapping):
+        return str(value.get("content") or value.get("value") or "")
+    return "\n".join(map(text_of, value)) if isinstance(value, list) else ""
 
 
 def preferences(folder: Path) -> pd.DataFrame | None:
-    """Return the preferences of a written release, columns COLUMNS; None where it holds no format with them."""
+    """Return the preferences of a written release, columns COLUMNS; None where it holds no format with them.
+
+    In layouts that have the prompt inside the answers, `prompt` is empty.
+    """
     parts: dict[str, list[pa.Table]] = {}
     for kind, table in tables(folder):
         parts.setdefault(kind, []).append(table)
     kind = next((each for each in PREFERENCES if each in parts), "")
-    if not kind:
+    if not kind or not {"pair_id", "chosen", "rejected"} <= set(parts[kind][0].column_names):
         return None
     whole = pa.concat_tables(parts[kind])
-    texts = {name: [text_of(value) for value in whole[name].to_pylist()] for name in ("prompt", "chosen", "rejected")}
-    return pd.DataFrame({name: texts.get(name) or whole[name].to_pylist() for name in COLUMNS})
+    found = {name: whole[name].to_pylist() if name in whole.column_names else [None] * whole.num_rows for name in COLUMNS}
+    return pd.DataFrame(found | {name: list(map(text_of, found[name])) for name in ("prompt", "chosen", "rejected")})
 
 
 def compare(before: pd.DataFrame, now: pd.DataFrame) -> Difference:

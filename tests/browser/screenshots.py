@@ -22,14 +22,21 @@ PICTURES = (
     ("annotate-phone", f"annotate?{ARABIC}", "phone", "light"),
     ("agreement", "agreement?project=Demonstration%20English", "desktop", "light"),
     ("curate", "curate?project=Demonstration%20English", "desktop", "dark"),
+    ("export", "export?project=Demonstration%20English", "desktop", "light", "Is it fit to train on?"),
 )
+"""Name, address, size, colours, and the heading that stands on top of the picture, where it is not the page's own."""
 
 
-def take(browser: Browser, address: str, name: str, page_path: str, size: str, scheme: str) -> None:
+def take(browser: Browser, address: str, name: str, page_path: str, size: str, scheme: str, heading: str = "") -> None:
     page = browser.new_page(viewport=SIZES[size], color_scheme=scheme)
     page.goto(f"{address}/{page_path}")
     page.get_by_role("heading", level=1).wait_for(timeout=60_000)
     page.wait_for_timeout(3_000)
+    if heading:
+        page.get_by_text("Every number of the report").click()
+        page.get_by_role("heading", name=heading).evaluate("heading => heading.scrollIntoView()")
+        page.mouse.wheel(0, -90)  # the navigation lies over the first lines
+        page.wait_for_timeout(1_000)
     # The README once showed an error box for a board: a picture of one is refused.
     expect(page.get_by_test_id("stException")).to_have_count(0)
     page.screenshot(path=FOLDER / f"{name}.png")

@@ -1,15 +1,20 @@
 """The Export page: rows as they will be, a release written once, its files handed out, and each empty state with a way on."""
 
 import json
+import time
+from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pipeline.records import Choice, Project, Prompt, Response, Vote, make_pair, response_id
+from pipeline import jobs
+from pipeline.records import Choice, JobState, Project, Prompt, Response, Vote, make_pair, response_id
 from pipeline.settings import Settings
 from pipeline.studio import Studio
 from pipeline.wiring import open_studio
+from tests.fakes.writable_hub import WRITE, WritableHub
 
 HOME = Path(__file__).resolve().parents[2] / "dashboard" / "Home.py"
 NASTY = "</script><b>vet</b> **dik** [klik](http://x.example) $a$ :rocket:"
@@ -21,7 +26,14 @@ def studio(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Studio:
     return open_studio(Settings(workspace=workspace))
 
 
-def add_project(studio: Studio, *, votes: list[Choice], text: str = "Kaas is zuivel.") -> None:
+def wait_for(happened: Callable[[], bool], *, within_s: float = 60) -> None:
+    ends_at = time.monotonic() + within_s
+    while not happened():
+        assert time.monotonic() < ends_at
+        time.sleep(0.2)
+
+
+def add_project(studio: Studio, *, votes: list[Choice], text: str = "Kaas is zuivel.", reason: str = "") -> None:
     store = studio.store
     store.add_project(Project(name="kaas", language="Dutch", code="nld", source="hub", revision="r1", order_key="key"))
     store.add_prompts("kaas", [Prompt(id="p1", text=f"Wat is kaas? {text}")])
@@ -32,7 +44,7 @@ def add_project(studio: Studio, *, votes: list[Choice], text: str = "Kaas is zui
     store.add_responses("kaas", answers)
     pair = make_pair(*answers)
     store.add_pairs("kaas", [pair])
-    cast = [Vote(pair_id=pair.id, annotator=f"a{number}", choice=choice) for number, choice in enumerate(votes)]
+    cast = [Vote(pair_id=pair.id, annotator=f"a{number}", choice=choice, reason=reason) for number, choice in enumerate(votes)]
     store.add_votes("kaas", cast)
 
 
@@ -74,7 +86,7 @@ def test_votes_that_decide_nothing_lead_to_the_rules(studio):
 def test_the_rows_are_shown_as_they_will_be(studio):
     add_project(studio, votes=[Choice.FIRST, Choice.FIRST])
     app = open_page()
-    assert [metric.value for metric in app.metric] == ["1", "1", "1", "2", "2"]
+    assert [metric.value for metric in app.metric] == ["1", "1", "1", "2", "2"]  # before a release there is no change to show
     shown = json.loads(app.code[0].value)
     assert shown == studio.contents("kaas", ["dpo"]).preview("dpo")[0]
     assert shown["prompt"] == [{"role": "user", "content": "Wat is kaas? Kaas is zuivel."}]
@@ -91,13 +103,13 @@ def test_text_from_outside_is_never_markup(studio):
 def test_a_release_is_written_once_and_can_be_taken_along(studio):
     add_project(studio, votes=[Choice.FIRST, Choice.FIRST])
     app = press(open_page(), "Write the release")
-    assert app.success[0].value.startswith("Written: kaas")
+    assert any(each.value.startswith("Written: v1, kaas") for each in app.success)
     release = studio.store.releases("kaas")[0]
     assert (Path(release.directory) / "dpo" / "train.parquet").is_file()
     assert any(f"--dataset_name {release.directory}" in block.value for block in app.code)
     assert [button.proto.label for button in app.get("download_button")] == ["Download all files (zip)", "Download this file"]
     press(app, "Write the release")
-    assert app.info[0].value.startswith("Nothing has changed")
+    assert any(each.value.startswith("Nothing has changed since v1") for each in app.info)
     assert len(studio.store.releases("kaas")) == 1
 
 
@@ -106,7 +118,7 @@ def test_a_release_whose_folder_is_gone_says_so(studio):
     written = Path(studio.export("kaas", ["dpo"]).directory)
     written.rename(written.with_name("moved"))
     app = open_page()
-    assert "no longer where it was written" in app.warning[0].value
+    assert any("no longer where it was written" in each.value for each in app.warning)
     assert not app.get("download_button")
 
 
@@ -125,3 +137,75 @@ def test_a_refusal_is_shown_with_what_to_do(studio):
     app = press(open_page(), "Write the release")
     assert "cannot be written" in app.error[0].value
     assert "Choose a folder you may write to" in app.error[0].value
+
+
+def test_health_is_shown_with_what_to_read_first(studio):
+    add_project(studio, votes=[Choice.FIRST, Choice.FIRST])
+    app = open_page()
+    assert "Is it fit to train on?" in [each.value for each in app.subheader]
+    shown = pd.concat([each.value for each in app.dataframe if "of the rows" in each.value.columns])
+    assert {"Chosen and rejected are the same text", "Rows that repeat another row"} <= set(shown["of the rows"])
+    assert set(shown["n"]) == {"1", "0"}
+
+
+def test_a_licence_question_is_shown_answered_and_kept(studio):
+    add_project(studio, votes=[Choice.FIRST, Choice.FIRST])
+    app = open_page()
+    # "model-x" is in no list of known models.
+    assert any("2 questions are open" in each.value for each in app.warning)
+    app.text_input[0].set_value("Our own model; we may publish its answers.")
+    next(button for button in app.button if button.label == "Keep this answer").click()
+    app.run()
+    assert studio.facts.terms("kaas").parts[1].answer == "Our own model; we may publish its answers."
+    assert any("1 question is open" in each.value for each in app.warning)
+
+
+def test_what_changed_since_the_last_release_is_shown(studio):
+    add_project(studio, votes=[Choice.FIRST, Choice.FIRST])
+    studio.export("kaas", ["dpo"])
+    assert "Nothing: the 1 preferences are those of v1." in [each.value for each in open_page().markdown]
+    pair = studio.store.pairs("kaas")["pair_id"][0]
+    votes = [Vote(pair_id=pair, annotator=f"a{n}", choice=Choice.SECOND, version=1) for n in range(2)]
+    studio.store.add_votes("kaas", votes)
+    app = open_page()
+    assert [(each.label, each.value) for each in app.metric][5:8] == [("Added", "0"), ("Removed", "0"), ("Turned round", "1")]
+
+
+def test_without_a_token_the_way_to_one_is_shown_and_nothing_to_press(studio, monkeypatch):
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    add_project(studio, votes=[Choice.FIRST, Choice.FIRST])
+    studio.export("kaas", ["dpo"])
+    app = open_page()
+    assert any("huggingface.co/settings/tokens" in each.value for each in app.info)
+    assert "Publish v1" not in [button.label for button in app.button]
+
+
+@pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
+def test_a_release_is_listed_published_in_a_process_of_its_own_and_remembered(studio, monkeypatch):
+    add_project(studio, votes=[Choice.FIRST, Choice.FIRST], reason="mail a0@kaas.nl")
+    for question, answer in (("model:model-x", "Our own model."), ("release", "cc-by-4.0")):
+        studio.facts.answer("kaas", question, answer)
+    studio.export("kaas", ["dpo", "votes"])
+    with WritableHub() as hub:
+        for name, value in {"HF_ENDPOINT": hub.endpoint, "HF_TOKEN": WRITE, "HF_HUB_DISABLE_XET": "1"}.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+        app = open_page()
+        publish = next(button for button in app.button if button.label == "Publish v1")
+        assert publish.disabled
+        assert any("give the dataset a name, say that you have read the texts" in each.value for each in app.caption)
+        next(each for each in app.text_input if each.label == "Dataset on the Hub").set_value("ana/kaas")
+        app.checkbox[0].check()
+        app.run()
+        app = press(app, "See what would be uploaded")
+        assert any("would be sent as ana" in each.value for each in app.info)
+        assert hub.repos == {}
+        press(app, "Publish v1")
+        (job,) = studio.store.jobs("kaas")
+        wait_for(lambda: jobs.refresh(studio.store, job).state is not JobState.RUNNING)
+        assert jobs.find(studio.store, job.id).state is JobState.DONE, jobs.log_tail(studio.settings.workspace, job.id)
+        assert hub.repos["ana/kaas"].tags.keys() == {"v1"}
+        app = open_page()
+        assert any("Published at" in each.value for each in app.success)
+        assert any("tag v1, private" in each.value for each in app.markdown)
+    assert WRITE not in " ".join(job.command)

@@ -116,6 +116,7 @@ def test_support_is_a_mean_with_its_interval():
 def test_an_empty_release_has_no_numbers_and_no_concerns():
     health = examine(rows())
     assert health.concerns == []
+    assert health.is_small
     assert {in_words(each)[1] for each in health.findings} == {"not defined"}
     assert token_rows(health.tokens) == []
 
