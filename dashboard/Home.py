@@ -22,6 +22,7 @@ TITLES = {
     "languages": "Languages",
     "generate": "Generate",
     "annotate": "Annotate",
+    "argilla": "Argilla",
     "progress": "Progress",
     "agreement": "Agreement",
     "curate": "Curate",

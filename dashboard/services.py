@@ -25,6 +25,7 @@ from pipeline.judge_check import JudgeCheck
 from pipeline.licences import Terms
 from pipeline.more_votes import Outlook, expect
 from pipeline.near_duplicates import count_repeated
+from pipeline.ports import BackendProgress
 from pipeline.records import Project, Role
 from pipeline.segments import by_language, by_segment
 from pipeline.selection import Selection, SelectionRules, select_prompts
@@ -339,6 +340,20 @@ def models(base_url: str, api_key_env: str) -> tuple[str, ...]:
     """
     studio().check_key(api_key_env, base_url)
     return endpoints.check(base_url, key=os.environ.get(api_key_env, "") if api_key_env else "", timeout_s=3)
+
+
+@st.cache_data(show_spinner=False, ttl=4, max_entries=64)
+def _argilla_standing(url: str, project: str) -> BackendProgress:  # noqa: ARG001 - part of the cache's key
+    return studio().tracking.standing(project)
+
+
+def argilla_standing(project: str) -> BackendProgress:
+    """Return how far the voting in Argilla is; the server is asked every four seconds at most, however many look.
+
+    Raises:
+        ArgillaError: The project was not sent there, or the server does not answer.
+    """
+    return _argilla_standing(studio().store.url, project)
 
 
 @_per_version()

@@ -1,12 +1,13 @@
 """Tables: a frame in, the frame a reader sees out: columns in words, rounded numbers. No Streamlit."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
 from pipeline.agreement import AgreementReport
 from pipeline.curate import REASONS, Curation
 from pipeline.languages import Totals, language_named
+from pipeline.ports import AnnotatorProgress
 from pipeline.selection import EXPLAINED, Reason, Selection
 
 COEFFICIENTS: Mapping[str, str] = {
@@ -94,6 +95,32 @@ def annotators(by_annotator: pd.DataFrame) -> pd.DataFrame:
             "days active": by_annotator["days_active"],
             "seconds per vote (median)": by_annotator["median_seconds"].round(1),
             "last vote": by_annotator["last_active"].dt.strftime("%Y-%m-%d %H:%M UTC"),
+        }
+    )
+
+
+def standing(annotators: Iterable[AnnotatorProgress]) -> pd.DataFrame:
+    """Return one row per annotator of an Argilla dataset, most answers first."""
+    rows = sorted(annotators, key=lambda one: (-one.submitted, one.annotator))
+    return pd.DataFrame(
+        {
+            "annotator": [one.annotator for one in rows],
+            "submitted": [one.submitted for one in rows],
+            "drafts": [one.drafts for one in rows],
+            "discarded": [one.discarded for one in rows],
+            "waiting for them": [one.pending for one in rows],
+        }
+    )
+
+
+def contested(queue: pd.DataFrame, pairs: pd.DataFrame, urls: Mapping[str, str]) -> pd.DataFrame:
+    """Return the pairs of a review queue with their prompts, and where Argilla shows each, empty where it does not."""
+    prompts = pairs.set_index("pair_id")["prompt"].reindex(queue["pair_id"])
+    return pd.DataFrame(
+        {
+            "prompt": prompts.to_numpy(),
+            "votes": queue["n_votes"].to_numpy(),
+            "in Argilla": [urls.get(pair_id, "") for pair_id in queue["pair_id"]],
         }
     )
 

@@ -20,6 +20,7 @@ PAGES = {
     "languages": "../pages/languages.py",
     "generate": "../pages/generate.py",
     "annotate": "../pages/annotate.py",
+    "argilla": "../pages/argilla.py",
     "progress": "../pages/progress.py",
     "agreement": "../pages/agreement.py",
     "curate": "../pages/curate.py",

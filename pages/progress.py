@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pandas as pd
 import streamlit as st
 
-from dashboard import charts, reading, services, tables, widgets
+from dashboard import charts, reading, services, standing, tables, widgets
 from pipeline import progress
 from pipeline.records import Project
 
@@ -24,6 +24,7 @@ def page() -> None:
     now = datetime.now(UTC)
     missing = progress.votes_wanted_still(services.open_pairs(project.name), votes_wanted=project.votes_wanted)
     _show_forecast(progress.forecast(votes, votes_missing=missing, now=now))
+    _show_argilla(project)
     _show_funnel(project, pairs)
     _show_left_out(project)
     if votes.empty:
@@ -43,6 +44,17 @@ def _show_forecast(forecast: progress.Forecast) -> None:
         noun, label = "agreement", "See whether the votes agree"
     if st.button(label, type="primary"):
         widgets.go_to(noun)
+
+
+def _show_argilla(project: Project) -> None:
+    """How far they are where they vote, if that is Argilla; what they said there counts once it has come home."""
+    tracking = services.studio().tracking
+    if not tracking.is_set_up or tracking.link(project.name) is None:
+        return
+    st.subheader("How far are they in Argilla?", anchor=False)
+    standing.watch(project.name)
+    if st.button("Bring the votes home"):
+        widgets.go_to("argilla")
 
 
 def _show_funnel(project: Project, pairs: pd.DataFrame) -> None:

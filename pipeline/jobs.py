@@ -116,7 +116,7 @@ def _refuse_twin(store: JobStore, job: Job) -> None:
 def _under_way(twin: Job) -> JobError:
     return JobError(
         f"The same work is under way for {twin.project} since {twin.started_at[:16].replace('T', ' ')} UTC.",
-        hint="Wait until it has ended, or stop it first; two runs at once would pay for the same answers twice.",
+        hint="Wait until it has ended, or stop it first; two runs at once would do the same work, and may pay for it, twice.",
     )
 
 
@@ -278,6 +278,10 @@ class JobRecorder:
     def progress(self, *, done: int, total: int, failed: Mapping[str, int] | None = None, cost_usd: float | None = None) -> None:
         """Note how far the work is."""
         self._values = {"done": done, "total": total, "failed": dict(failed or {}), "cost_usd": cost_usd}
+
+    def report(self, done: int, total: int) -> None:
+        """Note how far the work is, where nothing of it fails or costs."""
+        self.progress(done=done, total=total)
 
     def should_stop(self) -> bool:
         """Say whether the work should take nothing new: asked for by a page, or by a signal."""

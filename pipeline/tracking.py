@@ -7,12 +7,16 @@ votes home is the backend's. Nothing here changes a vote.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
-from pipeline.adapters import argilla_connection
+from pipeline.adapters import argilla_connection, argilla_open
+from pipeline.adapters.argilla_backend import ArgillaBackend
 from pipeline.adapters.argilla_client import PATIENCE_S, READ_TIMEOUT_S, Address, ArgillaClient
 from pipeline.adapters.argilla_connection import CHECK_TIMEOUT_S, Connection
+from pipeline.adapters.argilla_links import ArgillaLink, ArgillaLinks
 from pipeline.adapters.store import Store
-from pipeline.records import Summary
+from pipeline.ports import BackendProgress
+from pipeline.records import Pair, Summary
 from pipeline.settings import Settings
 
 
@@ -49,3 +53,34 @@ class Tracking:
         """Return what the key reaches, as the terminal prints it."""
         told = dataclasses.asdict(self.connection())
         return told | {"datasets": list(told["datasets"])}
+
+    def link(self, project: str) -> ArgillaLink | None:
+        """Return where a project's pairs were sent to, None when they were not."""
+        return ArgillaLinks(self.store).link(project)
+
+    def standing(self, project: str) -> BackendProgress:
+        """Return how far the voting in Argilla is, by annotator: three small requests, given up within seconds.
+
+        Raises:
+            ArgillaError: The project was not sent, or the server does not answer.
+        """
+        with self.client(patience_s=0, timeout_s=CHECK_TIMEOUT_S) as client:
+            return ArgillaBackend(self.store, client, self.settings.argilla_workspace).progress(project)
+
+    def pair_urls(self, project: str, pair_ids: Sequence[str]) -> dict[str, str]:
+        """Return where a browser shows each of these pairs in Argilla, as `argilla_open.pair_urls`; none where none was sent.
+
+        Raises:
+            ArgillaError: The server does not answer.
+        """
+        link = self.link(project)
+        if link is None or not pair_ids:
+            return {}
+        frame = self.store.pairs(project, pair_ids)
+        columns = ["pair_id", "prompt_id", "first_id", "second_id"]
+        pairs = [
+            Pair(id=pair_id, prompt_id=prompt_id, first_id=first_id, second_id=second_id)
+            for pair_id, prompt_id, first_id, second_id in frame[columns].itertuples(index=False, name=None)
+        ]
+        with self.client(patience_s=0, timeout_s=CHECK_TIMEOUT_S) as client:
+            return argilla_open.pair_urls(client, link.dataset_id, self.store.project(project).order_key, pairs)

@@ -6,24 +6,30 @@ Two places are known, the studio's own pages and an Argilla server; both are Ann
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
-from pipeline import annotate
+from pipeline import annotate, jobs
+from pipeline.adapters import argilla_snapshot
 from pipeline.adapters.argilla_backend import ArgillaBackend
 from pipeline.adapters.argilla_links import ArgillaLinks
+from pipeline.adapters.argilla_rows import Reason
 from pipeline.adapters.local_backend import LocalBackend
 from pipeline.adapters.store import Store
 from pipeline.answering import Answering
 from pipeline.errors import BackendError
 from pipeline.ports import AnnotationBackend, Pulled
-from pipeline.records import Summary
+from pipeline.records import Job, Summary
 from pipeline.settings import Settings
 from pipeline.tracking import Tracking
 
 LOCAL, ARGILLA = "local", "argilla"
 BACKENDS = (ARGILLA, LOCAL)
+REMOVABLE = {Reason.DRAFT, Reason.DISCARDED, Reason.GONE}
+"""Answers in Argilla that are no votes yet, none any more, or home already."""
 
 
 class Voting(Answering):
@@ -50,8 +56,11 @@ class Voting(Answering):
         made, exclusions = annotate.make_pairs(self.store.prompt_records(project), self.store.response_records(project))
         self.store.add_exclusions(name, exclusions)
         self.screen(name)
-        with self.backend(backend) as voting:
-            pushed = voting.push(project, made, suggest=suggest, on_progress=progress)
+        with self._job_of_page(project, "push") as job, self.backend(backend) as voting:
+            pushed = voting.push(project, made, suggest=suggest, on_progress=job.report if job else progress)
+            if job:
+                sent = f"{pushed.pairs:,} pairs are open for voting in Argilla, {pushed.new:,} of them new."
+                job.message = " ".join((sent, *pushed.differences))
         left_out = Counter(exclusion.reason for exclusion in exclusions) + Counter(dict(pushed.excluded))
         self.store.note(name, "push", backend=backend, new=pushed.new)
         told = {"project": name, "backend": backend, "pairs": pushed.pairs, "new": pushed.new, "excluded": dict(left_out)}
@@ -67,11 +76,55 @@ class Voting(Answering):
         backend = ARGILLA if ArgillaLinks(self.store).link(project) else LOCAL
         pulled = Pulled()
         if backend == ARGILLA:
-            with self.backend(backend) as voting:
+            with self._job_of_page(project, "pull") as job, self.backend(backend) as voting:
                 pulled = voting.pull(project)
+                if job:
+                    job.message = f"{pulled.new:,} new votes and {pulled.changed:,} changed ones came home."
             self.store.note(name, "pull", new=pulled.new, changed=pulled.changed)
         votes = int(self.store.counts(project)["votes"])
         return {"project": name, "backend": backend, "votes": votes} | dataclasses.asdict(pulled)
+
+    def start_voting_job(self, kind: str, name: str, *, suggest: bool = False) -> Job:
+        """Start `push` to Argilla or `pull` for a visitor of the pages, as a process of its own, and return its job.
+
+        Raises:
+            JobError: The same work is under way already, or the process cannot be started.
+        """
+        options = ["--backend=argilla", *(["--suggest"] if suggest else [])] if kind == "push" else []
+        arguments = [kind, *options, "--", self.store.project(name).name]
+        return jobs.start(self.store, workspace=self.settings.workspace, project=name, kind=kind, arguments=arguments)
+
+    @contextmanager
+    def _job_of_page(self, name: str, kind: str) -> Iterator[jobs.JobRecorder | None]:
+        """The job of this process, where a page started it; what a person typed is seen in the terminal."""
+        if jobs.JOB_ID not in os.environ:
+            yield None
+            return
+        with jobs.recording(self.store, project=name, kind=kind, command=[kind, "--", name]) as job:
+            yield job
+
+    def remove_from_argilla(self, name: str, confirmed: str) -> Summary:
+        """Remove a project's dataset from Argilla for good, after a snapshot of all it holds; votes here stay as they are.
+
+        `confirmed` is the dataset's name as somebody typed it.
+
+        Raises:
+            BackendError: The name is another, votes there are not home, or the snapshot cannot be written; nothing was removed.
+        """
+        with Tracking(self.settings, self.store).client() as client:
+            opened = ArgillaBackend(self.store, client, self.settings.argilla_workspace)
+            dataset = opened.dataset_of(name)
+            if confirmed != dataset["name"]:
+                raise BackendError(
+                    "That is not the name of the dataset, so nothing was removed.",
+                    hint=f"Type the name exactly as it is: {dataset['name']}",
+                )
+            _refuse_unsaved(opened.pull(name))
+            folder = self.settings.workspace / "argilla"
+            path, held = argilla_snapshot.save(client, dataset, folder, now=datetime.now(UTC))
+            opened.remove(dataset, held)
+        self.store.note(name, "remove-from-argilla", snapshot=path.name, responses=held.total())
+        return {"project": name, "snapshot": str(path), "responses": dict(held)}
 
     @contextmanager
     def backend(self, name: str) -> Iterator[AnnotationBackend]:
@@ -109,3 +162,14 @@ class Voting(Answering):
         """
         with Tracking(self.settings, self.store).client() as client:
             yield ArgillaBackend(self.store, client, self.settings.argilla_workspace)
+
+
+def _refuse_unsaved(pulled: Pulled) -> None:
+    """Refuse to remove a dataset when the pull just before brought votes, or found answers that cannot come home."""
+    came = pulled.new + pulled.changed
+    stuck = sum(n for reason, n in pulled.excluded.items() if reason not in REMOVABLE)
+    if came or stuck:
+        raise BackendError(
+            f"Nothing was removed: {came:,} votes had not come home before just now, and {stuck:,} answers cannot come home.",
+            hint="Look at them first: people may still be voting, or somebody changed the dataset in Argilla. Then try again.",
+        )

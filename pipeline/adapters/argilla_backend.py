@@ -247,6 +247,27 @@ class ArgillaBackend:
             )
         return found
 
+    def dataset_of(self, project: str) -> Body:
+        """Return the dataset a project was sent to, as the server describes it.
+
+        Raises:
+            ArgillaError: The project was not pushed, its dataset is gone, or the server does not answer.
+        """
+        return self._linked_dataset(self._linked(project))
+
+    def remove(self, dataset: Body, held: Counter[str]) -> None:
+        """Remove a dataset for good, unless anybody answered since `held` was counted: responses by status.
+
+        Raises:
+            ArgillaError: Somebody did, or the server does not answer or refuses.
+        """
+        if by_status(self._users_progress(dataset)) != held:
+            raise ArgillaError(
+                "Somebody answered in Argilla while the snapshot was written, so nothing was removed.",
+                hint="People are still voting there. Ask them to stop, and try again.",
+            )
+        self._client.send("DELETE", f"datasets/{dataset['id']}")
+
     # Progress
 
     def progress(self, project: str) -> BackendProgress:
@@ -267,7 +288,8 @@ class ArgillaBackend:
                     submitted=given["submitted"],
                     drafts=given["draft"],
                     discarded=given["discarded"],
-                    pending=max(0, total - sum(given.values())),
+                    # A pair that has all its answers waits for nobody any more.
+                    pending=max(0, int(whole.get("pending") or 0) - sum(one["pending"].get(status, 0) for status in _STATUSES)),
                 )
             )
         return BackendProgress(pairs=total, completed=int(whole.get("completed") or 0), annotators=tuple(annotators))

@@ -59,3 +59,8 @@ class Site:
         path = f"workspaces/{self._place['id']}/users"
         self.owner.send("POST", path, json={"user_id": made["id"]}, repeatable=False)
         return Person(id=made["id"], name=unique, password=body["password"], client=self.client(made["api_key"]))
+
+    def as_owner(self) -> Person:
+        """The person the owner's key belongs to."""
+        me = self.owner.me()
+        return Person(id=me["id"], name=me["username"], password="", client=self.owner)
