@@ -12,7 +12,7 @@ import streamlit as st
 
 from dashboard import model_tables, services, tables, widgets
 from pipeline import estimates, languages
-from pipeline.adapters.endpoints import PRESETS
+from pipeline.adapters.endpoints import PRESETS, Preset
 from pipeline.adapters.language_detector import detect
 from pipeline.errors import EndpointError, PipelineError
 from pipeline.families import are_related
@@ -45,9 +45,12 @@ def ask_for_endpoints(purpose: str, *, most: int | None = None) -> list[Endpoint
 
 def _ask_for_server(purpose: str) -> tuple[str, str]:
     """Address of the server, and the variable its key is usually kept in."""
-    found = {f"{server.name}, running on this computer": (server.base_url, "") for server in services.local_servers()}
-    known = {preset.name: (preset.base_url, preset.api_key_env) for preset in PRESETS}
-    choices = found | known | {OTHER: ("", "")}
+    found = {
+        f"{server.name}, running on this computer": Preset(name=server.name, base_url=server.base_url)
+        for server in services.local_servers()
+    }
+    known = {preset.name: preset for preset in PRESETS}
+    choices = found | known | {OTHER: Preset(name=OTHER, base_url="", example="http://localhost:8000/v1")}
     if not found:
         st.info(
             "No model server was found on this computer. Start one (for example Ollama), choose a hosted service, "
@@ -63,9 +66,10 @@ def _ask_for_server(purpose: str) -> tuple[str, str]:
     )
     if chosen is None:
         return "", ""
-    address, usual_key = choices[chosen]
-    typed = st.text_input("Address", value=address, key=f"{purpose}-address-{chosen}", placeholder="http://localhost:8000/v1")
-    return (typed or "").strip(), usual_key
+    preset = choices[chosen]
+    key = f"{purpose}-address-{chosen}"
+    typed = st.text_input("Address", value=preset.base_url, key=key, placeholder=preset.example)
+    return (typed or "").strip(), preset.api_key_env
 
 
 def _offer_to_look_again(purpose: str) -> None:
@@ -95,7 +99,10 @@ def _ask_for_key_variable(purpose: str, usual: str, base_url: str) -> str | None
         widgets.error_box(error)
         return None
     if not os.environ.get(name):
-        st.warning(f"The variable {widgets.plain(name)} is not set. Set it to your key, then start this program again.")
+        st.warning(
+            f"The variable {widgets.plain(name)} is not set. Set it to your key, or write it into `.streamlit/secrets.toml`, "
+            "then start this program again."
+        )
         return None
     return name
 

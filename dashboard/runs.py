@@ -104,9 +104,8 @@ def show_end(project: Project, job: Job) -> None:
     text = f"{model}: {why} {jobs.answered(job):,} answers came in, {failed:,} failed, {left:,} are left. {_took(job)}"
     (st.error if job.state is JobState.FAILED else st.warning)(widgets.plain(text))
     label = "Resume" if left or not failed else f"Ask again for the {failed:,} that failed"
-    arguments = jobs.resume_arguments(job)
-    if arguments and st.button(label, type="primary", key=f"resume-{job.id}"):
-        _start_again(job, arguments)
+    if jobs.resume_arguments(job) and st.button(label, type="primary", key=f"resume-{job.id}"):
+        _start_again(job)
     printed = jobs.log_tail(services.studio().settings.workspace, job.id)
     if job.state is JobState.FAILED and printed:
         with st.expander("What the worker printed last"):
@@ -126,10 +125,9 @@ def _took(job: Job) -> str:
     return f"For 1,000 it took {model_tables.duration(took.seconds)}{price}."
 
 
-def _start_again(job: Job, arguments: list[str]) -> None:
-    opened = services.studio()
+def _start_again(job: Job) -> None:
     try:
-        jobs.start(opened.store, workspace=opened.settings.workspace, project=job.project, kind=job.kind, arguments=arguments)
+        services.studio().resume(job)
     except PipelineError as error:
         widgets.error_box(error)
         return

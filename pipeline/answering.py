@@ -7,6 +7,7 @@ Long work records itself as a job; what a run costs, and what it noticed, is kep
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 
@@ -19,6 +20,7 @@ from pipeline.adapters.conversations import open_conversation
 from pipeline.adapters.ledger import Ledger, host_of
 from pipeline.adapters.screen_store import ScreenStore
 from pipeline.adapters.store import Store
+from pipeline.commands import command_of
 from pipeline.errors import EndpointError
 from pipeline.generate import Notice
 from pipeline.lane import Lane, Report, Tally
@@ -181,8 +183,22 @@ class Answering:
         """
         check_terms(endpoint)
         self.check_key(endpoint.api_key_env, endpoint.base_url)
-        arguments = _arguments(kind, self.store.project(name).name, endpoint, limit, among, style)
+        arguments = command_of(kind, self.store.project(name).name, endpoint, limit, among, style)
         return jobs.start(self.store, workspace=self.settings.workspace, project=name, kind=kind, arguments=arguments)
+
+    def resume(self, job: Job) -> Job:
+        """Start what a job left, for a visitor of the pages: what a terminal may do with a key, a visitor may not.
+
+        Raises:
+            EndpointError: The job used a key for a server that a page may not send it to.
+            JobError: The same work is under way already, or the process cannot be started.
+        """
+        for part in ("--", "--judge-"):
+            addresses = jobs.options(job, f"{part}base-url") or jobs.options(job, "--base-url")
+            for variable, address in itertools.product(jobs.options(job, f"{part}api-key-env"), addresses):
+                self.check_key(variable, address)
+        arguments = jobs.resume_arguments(job)
+        return jobs.start(self.store, workspace=self.settings.workspace, project=job.project, kind=job.kind, arguments=arguments)
 
     def check_key(self, api_key_env: str, base_url: str) -> None:
         """Refuse to send a variable's value where it does not belong; who types commands owns the environment, visitors do not.
@@ -208,7 +224,7 @@ class Answering:
         judged_by: Endpoint | None = None,
         runner: Runner = Runner.LOCAL,
     ) -> AbstractContextManager[jobs.JobRecorder]:
-        command = _arguments(kind, name, endpoint, limit, among, style, judged_by, runner)
+        command = command_of(kind, name, endpoint, limit, among, style, judged_by, runner)
         return jobs.recording(self.store, project=name, kind=kind, command=command)
 
     @staticmethod
@@ -351,42 +367,3 @@ def _reporting(job: jobs.JobRecorder, progress: Progress | None) -> Progress:
             progress(tally)
 
     return report
-
-
-def _arguments(
-    kind: str,
-    name: str,
-    endpoint: Endpoint,
-    limit: int | None,
-    among: Sequence[str] = (),
-    style: str = "",
-    judged_by: Endpoint | None = None,
-    runner: Runner = Runner.LOCAL,
-) -> list[str]:
-    """Return the command a person would type for this work; it names the key's variable, never the key."""
-    options = {
-        "--model": endpoint.model,
-        "--base-url": endpoint.base_url,
-        "--api-key-env": endpoint.api_key_env or None,
-        "--concurrency": endpoint.concurrency,
-        "--budget": endpoint.budget_usd,
-        "--price-in": endpoint.price_in,
-        "--price-out": endpoint.price_out,
-        "--temperature": endpoint.temperature,
-        "--max-tokens": endpoint.max_tokens,
-        "--limit": limit,
-        "--style": style or None,
-        "--runner": runner if runner is not Runner.LOCAL else None,
-    }
-    if judged_by:
-        options |= {
-            "--judge-model": judged_by.model,
-            "--judge-base-url": judged_by.base_url,
-            "--judge-api-key-env": judged_by.api_key_env or None,
-            "--judge-price-in": judged_by.price_in,
-            "--judge-price-out": judged_by.price_out,
-        }
-    given = [f"{option}={value}" for option, value in options.items() if value is not None]
-    given += [f"--base-url={address}" for address in endpoint.more_urls]
-    given += [f"--among={model}" for model in among]
-    return [kind, *given, "--", name]

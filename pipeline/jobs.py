@@ -126,10 +126,18 @@ def _is_same_work(one: Job, other: Job) -> bool:
 
 def option(job: Job, name: str) -> str:
     """Return the value of an option in the job's command, empty where it is not given."""
-    for here, following in zip(job.command, job.command[1:], strict=False):
-        if here == name:
-            return following
-    return next((word.split("=", 1)[1] for word in job.command if word.startswith(f"{name}=")), "")
+    return next(iter(options(job, name)), "")
+
+
+def options(job: Job, name: str) -> list[str]:
+    """Return all values of an option in the job's command, in order."""
+    values = []
+    for word, after in zip(job.command, (*job.command[1:], ""), strict=True):
+        if word == name:
+            values.append(after)
+        elif word.startswith(f"{name}="):
+            values.append(word.split("=", 1)[1])
+    return values
 
 
 def resume_arguments(job: Job) -> list[str]:

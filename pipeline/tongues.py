@@ -46,8 +46,16 @@ _SCRIPTS = {
     "Han (simplified)": {"Cjk"},
     "Han (traditional)": {"Cjk"},
 }
-ALSO_LATIN = {"Serbian"}
-"""Languages at home in Latin letters beside the script Aya's table gives them."""
+_ALSO = {
+    "Serbian": {"Latin"},
+    "Central Kurdish": {"Latin"},
+    "Panjabi": {"Arabic"},
+    "Sindhi": {"Devanagari"},
+    "Standard Malay": {"Arabic"},
+    "Hausa": {"Arabic"},
+    "Wolof": {"Arabic"},
+}
+"""Scripts that a language is at home in beside the one Aya's table gives it."""
 
 LETTERS_NEEDED = 20
 """Below so many letters nothing is said of a text's script: names, sums and code are too much of it."""
@@ -105,7 +113,7 @@ def find_wrong_language(text: str, found: str, language: Language, *, can_be_det
             return ""
         enough = can_be_detected or letters >= LETTERS_NEEDED_WITHOUT_A_DETECTOR
         return f"written in {found}, not in {language.name}" if enough else ""
-    expected = _SCRIPTS.get(language.script, {language.script}) | ({"Latin"} if language.name in ALSO_LATIN else set())
+    expected = _SCRIPTS.get(language.script, {language.script}) | _ALSO.get(language.name, set())
     if not language.script or script in expected:
         return ""
     return f"written in {script} letters, not in {language.script}"

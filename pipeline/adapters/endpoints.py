@@ -21,11 +21,15 @@ CHECK_TIMEOUT_S = 10.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preset:
-    """A well-known address. `api_key_env` names the variable its key is usually kept in; empty where none is needed."""
+    """A well-known service. `api_key_env` names the variable its key is usually kept in; empty where none is needed.
+
+    `base_url` is empty where everybody has an address of their own, which looks like `example`.
+    """
 
     name: str
     base_url: str
     api_key_env: str = ""
+    example: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +55,13 @@ PRESETS = (
         base_url="https://router.huggingface.co/v1",
         api_key_env="HF_TOKEN",
     ),
+    # Anybody may open one of these, so a page sends the key to those alone that STUDIO_KEYS lists.
+    Preset(
+        name="Hugging Face dedicated endpoint",
+        base_url="",
+        api_key_env="HF_TOKEN",
+        example="https://NAME.REGION.aws.endpoints.huggingface.cloud/v1",
+    ),
     Preset(name="OpenAI", base_url="https://api.openai.com/v1", api_key_env="OPENAI_API_KEY"),
     Preset(name="Cohere", base_url="https://api.cohere.ai/compatibility/v1", api_key_env="COHERE_API_KEY"),
     Preset(name="Mistral", base_url="https://api.mistral.ai/v1", api_key_env="MISTRAL_API_KEY"),
@@ -65,7 +76,7 @@ def may_send(api_key_env: str, base_url: str, listed: Iterable[tuple[str, str]] 
 
     It goes to the server it belongs to alone: that of a preset, or of a pair (variable, address) that is `listed`.
     """
-    known = [*((preset.api_key_env, preset.base_url) for preset in PRESETS if preset.api_key_env), *listed]
+    known = [*((preset.api_key_env, preset.base_url) for preset in PRESETS if preset.api_key_env and preset.base_url), *listed]
     # Compared letter by letter up to the slash, so that no two readers of an address can disagree on the server.
     return any(name == api_key_env and f"{base_url}/".startswith(f"{_origin(address)}/") for name, address in known)
 

@@ -1,8 +1,11 @@
 """Generate page: a real model server on loopback, a real worker process, the real app."""
 
 import json
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +19,7 @@ from pipeline.studio import Studio
 from tests.conftest import ROOT
 from tests.fakes.model_server import ModelServer, Reply
 from tests.pages.judging import shown, workspace_of
+from tests.terminal import environment
 
 TEXTS = ("Hoe laat is het?", "<script>alert(1)</script> **vet**", "ما هو الوقت؟")
 
@@ -148,6 +152,57 @@ def test_a_visitor_cannot_have_a_variable_sent_where_it_does_not_belong(
         services.models(server.base_url, name)
     assert server.asked == []
     assert studio.store.jobs() == []
+
+
+def test_resume_on_the_page_sends_a_terminal_runs_key_no_further_than_a_visitor_may(
+    studio: Studio, server: ModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MY_KEY", "SECRET")
+    terms = ["--model=tiny", "--base-url=http://127.0.0.1:9/v1", f"--base-url={server.base_url}"]
+    judge = ["--judge-model=tiny", f"--judge-base-url={server.base_url}", "--judge-api-key-env=MY_KEY"]
+    for number, more in enumerate([["--api-key-env=MY_KEY"], judge, ["--api-key-env", "MY_KEY"]]):
+        command = ("generate", *terms, *more, "--", "nl")
+        job = Job(id=f"j{number}", project="nl", kind="generate", command=command, state=JobState.STOPPED, total=3)
+        with pytest.raises(EndpointError, match="The key in MY_KEY may not be sent"):
+            studio.resume(job)
+    studio.store.save_job(replace(job, ended_at=utc_now()))
+    app = open_page()
+    by_label(app, "button", "Resume").click().run()
+    assert "The key in MY_KEY may not be sent to this address from a page." in shown(app)
+    assert [one.id for one in studio.store.jobs()] == ["j2"]
+    assert server.asked == []
+
+
+def test_a_dedicated_endpoint_shows_what_its_address_looks_like_and_gets_no_key_unlisted(studio: Studio) -> None:
+    app = open_page()
+    by_label(app, "selectbox", "Where does the model run?").set_value("Hugging Face dedicated endpoint").run()
+    assert "endpoints.huggingface.cloud" in by_label(app, "text_input", "Address").placeholder
+    address = "https://mine.eu-west-1.aws.endpoints.huggingface.cloud/v1"
+    by_label(app, "text_input", "Address").set_value(address).run()
+    assert by_label(app, "text_input", "environment variable").value == "HF_TOKEN"
+    assert "The key in HF_TOKEN may not be sent to this address from a page." in shown(app)
+
+
+def test_a_key_among_streamlits_secrets_is_used_like_one_in_the_environment(tmp_path: Path) -> None:
+    with ModelServer(key="SECRET") as server:
+        (tmp_path / ".streamlit").mkdir()
+        secrets = f'MY_KEY = "SECRET"\nSTUDIO_KEYS = "MY_KEY={server.base_url}"\n'
+        (tmp_path / ".streamlit" / "secrets.toml").write_text(secrets)
+        # What the server does when it starts: it reads the file, and what stands at its top becomes its environment.
+        code = (
+            "import streamlit as st, sys; assert st.secrets.load_if_toml_exists(); "
+            "from dashboard import services; print(services.models(sys.argv[1], 'MY_KEY'))"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code, server.base_url],
+            cwd=tmp_path,
+            env=environment(tmp_path / "workspace"),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.stdout == "('tiny',)\n", done.stderr
 
 
 def test_a_variable_listed_for_a_server_is_used_there(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:

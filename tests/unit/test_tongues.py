@@ -35,7 +35,16 @@ def test_sums_names_and_code_are_in_no_wrong_language():
 def test_what_the_detector_cannot_tell_is_told_by_its_script():
     assert written_in(KURDISH, detect) == "unknown (Arabic)"
     assert wrong(KURDISH, "Central Kurdish") == ""
-    assert wrong("Abcdefg hijklmn opqrstu vwxyz " * 4, "Central Kurdish") == "written in Latin letters, not in Arabic"
+    assert wrong("Абвгд ежзий клмно прсту фхцчш " * 4, "Central Kurdish") == "written in Cyrillic letters, not in Arabic"
+
+
+def test_a_language_at_home_in_two_scripts_is_right_in_both():
+    # Article 1 of the Declaration in Kurdish, in Latin letters.
+    latin = "Hemû mirov azad û di weqar û mafan de wekhev tên dinyayê. Ew xwedî hiş û şuûr in û divê li hember hev bi zihniyeteke"
+    assert written_in(latin, detect) == "unknown (Latin)"
+    assert wrong(latin, "Central Kurdish") == ""
+    # What is surely another language in these letters is still noticed.
+    assert wrong(f"{ENGLISH} {DUTCH} {ENGLISH}", "Central Kurdish") == "written in en, not in Central Kurdish"
 
 
 def test_a_text_without_letters_is_unknown():
