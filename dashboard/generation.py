@@ -267,6 +267,7 @@ def _start(
     except PipelineError as error:
         widgets.error_box(error)
         return
+    st.toast("Started. How far it is stands at the top of this page.")
     st.rerun()
 
 

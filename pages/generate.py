@@ -3,7 +3,7 @@
 import streamlit as st
 
 from dashboard import generation, noticed, runs, services, widgets
-from pipeline.records import JobState
+from pipeline.records import JobState, Project
 
 
 def page() -> None:
@@ -24,6 +24,15 @@ def page() -> None:
             runs.show_end(project, job)
     if not running and not services.pairs(project.name).empty and st.button("Next: let people vote"):
         widgets.go_to("annotate")
+    # A page that is all about the run under way: what was started is not pushed out of sight by the form that started it.
+    if not running or st.toggle("Ask another model, judge or import meanwhile", key="generate-meanwhile"):
+        _offer_work(project)
+    for show in (noticed.show_answers, noticed.show_screens, noticed.show_judges, noticed.show_spend, noticed.show_failures):
+        show(project)
+
+
+def _offer_work(project: Project) -> None:
+    """The forms: ask models, let one judge, bring answers."""
     ask, judged, bring = st.tabs(["Ask models", "Let a model judge", "Import answers made elsewhere"])
     with ask:
         endpoints = generation.ask_for_endpoints("generate")
@@ -36,8 +45,6 @@ def page() -> None:
             generation.offer_judging(project, judges)
     with bring:
         generation.import_answers(project)
-    for show in (noticed.show_answers, noticed.show_screens, noticed.show_judges, noticed.show_spend, noticed.show_failures):
-        show(project)
 
 
 page()

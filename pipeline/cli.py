@@ -97,15 +97,19 @@ def _progress(done: int, total: int) -> None:
 
 def _run_progress() -> Callable[[Tally], None]:
     """Draw a run's progress: how far, how fast, what it has cost and what failed; at most ten times a second."""
-    begun, drawn = time.monotonic(), [0.0]
+    first: list[tuple[float, int]] = []
+    drawn = [0.0]
 
     def draw(tally: Tally) -> None:
-        now = time.monotonic()
+        now, asked = time.monotonic(), tally.stored + tally.failed.total()
+        # Counted from the first answer on: what starts a run, a cluster for example, says nothing of its pace.
+        first[:] = first or [(now, asked)]
         is_last = tally.done >= tally.total
         if not is_last and now - drawn[0] < (0.1 if sys.stderr.isatty() else 5.0):
             return
         drawn[0] = now
-        rate = (tally.stored + tally.failed.total()) / max(now - begun, 1e-9)
+        began, before = first[0]
+        rate = (asked - before) / max(now - began, 1e-9)
         left = f", {(tally.total - tally.done) / rate:,.0f} s left" if rate and not is_last else ""
         spent = "" if tally.cost_usd is None else f", {tally.cost_usd:.4f} US dollars"
         failed = f", {tally.failed.total():,} failed" if tally.failed else ""

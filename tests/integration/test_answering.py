@@ -1,6 +1,9 @@
 """Answers, screens, spend and judges from the terminal, against a real server."""
 
+import contextlib
 import os
+import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +14,7 @@ from pipeline.records import HUMAN, Choice, Endpoint, Project, Prompt, Response,
 from pipeline.settings import Settings
 from pipeline.studio import Studio
 from tests import terminal
+from tests.conftest import ROOT
 from tests.fakes.model_server import ModelServer, Reply
 
 
@@ -90,6 +94,33 @@ def test_a_preview_in_the_terminal_is_taken_over_by_the_run(studio: Studio, serv
     assert studio.store.counts("nl")["responses"] == 0
     terminal.studio(workspace, *asked)
     assert (len(server.asked), studio.store.counts("nl")["responses"]) == (12, 12)
+
+
+def test_a_terminal_shows_a_bar_with_pace_time_left_spend_and_failures(
+    studio: Studio, server: ModelServer, workspace: Path
+) -> None:
+    pty = pytest.importorskip("pty", reason="a terminal of Unix")
+    server.delay_s = 0.3
+    server.replies["vraag 3"] = [Reply(text="")]
+    terms = ["--model=tiny", f"--base-url={server.base_url}", "--concurrency=2", "--price-in=1000", "--price-out=1000"]
+    ours, theirs = pty.openpty()
+    command = terminal.command("generate", "nl", *terms)
+    with subprocess.Popen(
+        command, cwd=ROOT, env=terminal.environment(workspace), stdout=subprocess.DEVNULL, stderr=theirs
+    ) as process:
+        os.close(theirs)
+        drawn = b""
+        with contextlib.suppress(OSError):  # the end of a terminal is an error on Linux
+            while piece := os.read(ours, 4096):
+                drawn += piece
+    os.close(ours)
+    assert process.returncode == 0
+    lines = re.sub(r"\x1b\[K", "", drawn.decode()).split("\r")
+    shown = r"\[#+\.+\] \d+ of {n}, [\d.]+ a second, \d+ s left, [\d.]+ US dollars, 1 failed"
+    assert any(re.match(shown.format(n=12), line) for line in lines), lines
+    # 10 tokens read and 5 written cost 0.015 dollars at these prices; the empty answer was counted and paid for as well.
+    assert f"[{'#' * 30}] 12 of 12" in drawn.decode()
+    assert f"{0.015 * 12:.4f} US dollars, 1 failed" in drawn.decode()
 
 
 def test_parameters_stand_with_each_answer(studio: Studio, server: ModelServer) -> None:

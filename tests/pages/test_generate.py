@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -109,6 +110,22 @@ def test_stop_and_resume_from_the_page_pay_for_nothing_twice(studio: Studio, ser
     wait_for(lambda: studio.store.jobs("nl")[0].state is JobState.DONE)
     assert len(server.asked) == 60
     assert not app.run().exception
+
+
+def test_stop_at_once_ends_the_worker_and_the_form_stays_out_of_the_way_meanwhile(studio: Studio, server: ModelServer) -> None:
+    server.delay_s = 30.0
+    app = choose(open_page(), server)
+    by_label(app, "button", "Start").click().run()
+    wait_for(lambda: len(server.asked) == 3)
+    app.run()
+    assert not [button for button in app.button if button.label.startswith("Start")]
+    by_label(app, "toggle", "meanwhile").set_value(True).run()
+    assert by_label(app, "selectbox", "Where does the model run?")
+    by_label(app, "button", "Stop at once").click().run()
+    job = studio.store.jobs("nl")[0]
+    assert (job.state, job.message) == (JobState.STOPPED, "Stopped at once.")
+    assert not psutil.pid_exists(job.pid) or psutil.Process(job.pid).status() == psutil.STATUS_ZOMBIE
+    wait_for(lambda: server.under_way == 0)
 
 
 def test_a_dead_worker_is_shown_and_offered_for_resume(studio: Studio) -> None:
@@ -265,6 +282,11 @@ def test_failures_are_listed_in_plain_words(studio: Studio, server: ModelServer)
     failed = next(frame.value for frame in app.dataframe if "in the server's words" in frame.value)
     assert failed["reason"].tolist() == ["the answer was empty"]
     assert failed["prompt"].tolist() == ["Hoe laat is het?"]
+    server.answer = lambda prompt: Reply(text="Ja.")
+    by_label(app, "button", "Ask again for the 1 that failed").click().run()
+    wait_for(lambda: [job.state for job in studio.store.jobs("nl")] == [JobState.DONE] * 2)
+    assert len(server.asked) == 4
+    assert "tiny has answered every prompt of this project." in shown(app.run())
 
 
 def test_answers_made_elsewhere_are_taken_in(studio: Studio) -> None:
