@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
 
 import pandas as pd
 
@@ -74,7 +73,8 @@ class Answering:
             check_terms(judged_by)
         judges = [self._judging_beside(project, judged_by, runner)] if judged_by else []
         asked: Tally | None = None
-        with self._job("generate", name, endpoint, limit, among, judged_by=judged_by, runner=runner) as job:
+        command = command_of("generate", name, endpoint, limit, among, judged_by=judged_by, runner=runner)
+        with jobs.recording(self.store, project=name, kind="generate", command=command) as job:
             if runner is Runner.DISTILABEL:
                 wanted = self.unanswered(name, endpoint.model, among)[:limit]
                 asked = self._ask_in_pipeline(project, endpoint, wanted, text, job, progress)
@@ -150,7 +150,8 @@ class Answering:
         """
         project = self.store.project(name)
         check_terms(endpoint)
-        with self._job("judge", name, endpoint, limit, style=style, runner=runner) as job:
+        command = command_of("judge", name, endpoint, limit, style=style, runner=runner)
+        with jobs.recording(self.store, project=name, kind="judge", command=command) as job:
             report = judge.judge(
                 self.store,
                 self._judge_of(endpoint, style, runner),
@@ -212,20 +213,6 @@ class Answering:
                 hint="Choose the service the key is for. For a server of your own, whoever runs the studio allows it with "
                 'STUDIO_KEYS="NAME=ADDRESS"; or start the run in the terminal.',
             )
-
-    def _job(
-        self,
-        kind: str,
-        name: str,
-        endpoint: Endpoint,
-        limit: int | None,
-        among: Sequence[str] = (),
-        style: str = "",
-        judged_by: Endpoint | None = None,
-        runner: Runner = Runner.LOCAL,
-    ) -> AbstractContextManager[jobs.JobRecorder]:
-        command = command_of(kind, name, endpoint, limit, among, style, judged_by, runner)
-        return jobs.recording(self.store, project=name, kind=kind, command=command)
 
     @staticmethod
     def _judge_of(endpoint: Endpoint, style: str, runner: Runner) -> Judge:
