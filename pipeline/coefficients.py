@@ -30,12 +30,12 @@ def count_labels(items: Integers, labels: Integers, *, n_items: int, n_labels: i
 
 def distinct_patterns(counts: Integers) -> tuple[Integers, Integers, Integers]:
     """Return the distinct rows of a count matrix in a fixed order, which of them each row is, and how often each occurs."""
-    radix = int(counts.max(initial=0)) + 1
-    powers = float(radix) ** np.arange(counts.shape[1])
-    if radix * powers[-1] < 2**53:
-        # Each row as one number: its counts are the digits. Floats multiply faster, and are exact this far.
-        row_of, codes = pd.factorize((counts @ powers).astype(np.int64), sort=True)
-        rows = codes[:, None] // powers.astype(np.int64) % radix
+    radix, k = int(counts.max(initial=0)) + 1, counts.shape[1]
+    if radix**k < 2**62:
+        # Each row as one number: its counts are the digits.
+        powers = radix ** np.arange(k, dtype=np.int64)
+        row_of, codes = pd.factorize(counts @ powers, sort=True)
+        rows = codes[:, None] // powers % radix
         return rows, row_of.astype(np.int64, copy=False), np.bincount(row_of, minlength=len(rows)).astype(np.int64, copy=False)
     rows, row_of, times = np.unique(counts, axis=0, return_inverse=True, return_counts=True)
     return rows, row_of.reshape(-1).astype(np.int64), times.astype(np.int64)

@@ -53,7 +53,7 @@ class Coded(NamedTuple):
 
 
 def encode(votes: pd.DataFrame, allowed: Sequence[str], *, item: str = "pair_id", label: str = "choice") -> Coded:
-    """Return votes as codes, in their order; items by first appearance, annotators by name, labels by place in `allowed`.
+    """Return votes as codes, in their order; annotators by name, labels by place in `allowed`.
 
     Args:
         votes: Columns `item`, `annotator`, `label`; one row per annotator and item.
@@ -75,8 +75,8 @@ def encode_by_item(votes: pd.DataFrame, allowed: Sequence[str], *, item: str = "
 
 
 def _code(votes: pd.DataFrame, allowed: Sequence[str], *, item: str, label: str) -> Coded:
-    items, item_ids = pd.factorize(votes[item])
-    annotators, people = pd.factorize(votes["annotator"], sort=True)
+    items, item_ids = _codes(votes[item], sort=False)
+    annotators, people = _codes(votes["annotator"], sort=True)
     said, words = pd.factorize(votes[label])
     places = pd.Index([str(one) for one in allowed]).get_indexer(pd.Index([str(word) for word in words]))
     if (places < 0).any():
@@ -86,6 +86,15 @@ def _code(votes: pd.DataFrame, allowed: Sequence[str], *, item: str, label: str)
         )
     labels = places.astype(np.int64)[said] if len(words) else np.array([], dtype=np.int64)
     return Coded(items, annotators, labels, len(item_ids), len(people), len(allowed), pd.Index(item_ids), pd.Index(people))
+
+
+def _codes(column: pd.Series, *, sort: bool) -> tuple[Integers, pd.Index]:
+    """The codes of a column, and what they stand for; a categorical column has them already."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        codes, names = column.cat.codes.to_numpy().astype(np.int64), column.cat.categories
+        if (not sort or names.is_monotonic_increasing) and np.bincount(codes, minlength=len(names)).all():
+            return codes, names
+    return pd.factorize(column, sort=sort)
 
 
 def _sort(coded: Coded) -> Coded:

@@ -33,9 +33,9 @@ def test_a_caller_who_changes_the_frame_changes_it_for_nobody_else(store: Store)
     pair_id = fill(store)
     store.add_votes("dutch", [vote(pair_id, "ana", Choice.FIRST)])
     mine = store.votes("dutch")
-    mine.loc[0, "choice"] = "second"
+    mine.loc[0, "reason"] = "none of mine"
     mine["more"] = 1
-    assert store.votes("dutch")["choice"].tolist() == ["first"]
+    assert store.votes("dutch")["reason"].tolist() == [""]
     assert "more" not in store.votes("dutch")
 
 
