@@ -108,9 +108,7 @@ def coefficients(table: pd.DataFrame) -> go.Figure:
     )
     figure = _figure(thin, thick, height=_ROW * max(len(table), 2) + 60)
     lowest = min([0.0, *table["low"].dropna(), *table["wide_low"].dropna()])
-    figure.update_xaxes(
-        title="0 is chance (for raw agreement: never), 1 is always the same", range=[lowest - 0.03, 1.03], zeroline=True
-    )
+    figure.update_xaxes(title="1 is always the same", range=[lowest - 0.03, 1.03], zeroline=True)
     figure.update_yaxes(autorange="reversed", title=None)
     return figure
 

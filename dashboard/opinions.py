@@ -52,6 +52,16 @@ def share(found: Share) -> str:
     return f"{found.value:.0%} ({found.low:.0%} to {found.high:.0%}, {found.n:,} {'pair' if found.n == 1 else 'pairs'})"
 
 
+def queue_sentence(found: pd.DataFrame, *, pairs_compared: int) -> str:
+    """Say on how many pairs people differ, and how many of those a reviewer decided, of the frame of `adjudicate.queue`."""
+    split = found[found["entropy"] > 0]
+    if split.empty:
+        return "Nowhere: on every pair with two votes or more, all votes are the same."
+    start = f"On {len(split):,} of {pairs_compared:,} pairs with two votes or more, people differ"
+    decided = int(split["is_decided"].sum())
+    return f"{start}; a reviewer has decided {decided:,} of them." if decided else f"{start}. Open one to read it and decide."
+
+
 def queue(found: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
     """Return the frame of `adjudicate.queue` in words, with the prompt; `pair_id` is the index."""
     with_prompt = found[["pair_id"]].merge(pairs[["pair_id", "prompt"]], on="pair_id", how="left")
@@ -204,6 +214,8 @@ def people(examined: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
         {
             "person": examined["annotator"].map(lambda name: names.get(name, name)),
             "votes": examined["votes"],
+            "days": examined["days"],
+            "seconds per vote (median)": examined["median_seconds"].round(1),
             "like most others (%)": (100 * examined["same_share"]).round(0),
             "from": (100 * examined["same_low"]).round(0),
             "to (95 %)": (100 * examined["same_high"]).round(0),
@@ -213,5 +225,8 @@ def people(examined: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
             "most frequent answer (%)": (100 * examined["same_answer_share"]).round(0),
             "faster than can be read (%)": (100 * examined["fast_share"]).round(0),
             "same answer when asked again (%)": (100 * examined["repeat_share"]).round(0),
+            "asked again": examined["repeats"],
+            "like most others, first half (%)": (100 * examined["early_share"]).round(0),
+            "second half (%)": (100 * examined["late_share"]).round(0),
         }
     )

@@ -1,5 +1,6 @@
 """Tables: a frame in, the frame a reader sees out: columns in words, rounded numbers. No Streamlit."""
 
+import re
 from collections.abc import Iterable, Mapping
 
 import pandas as pd
@@ -8,6 +9,7 @@ from pipeline.agreement import AgreementReport
 from pipeline.curate import REASONS, Curation
 from pipeline.languages import Totals, language_named
 from pipeline.ports import AnnotatorProgress
+from pipeline.resampling import Coefficient
 from pipeline.selection import EXPLAINED, Reason, Selection
 
 COEFFICIENTS: Mapping[str, str] = {
@@ -48,7 +50,7 @@ def spreadsheet(shown: pd.DataFrame) -> bytes:
 
     A text that such a program would run as a formula gets an apostrophe in front; the export holds texts unchanged.
     """
-    words = shown.select_dtypes(include=["object", "string"]).columns
+    words = shown.select_dtypes(include=["object", "string", "category"]).columns
     safe = shown.assign(**{name: shown[name].map(_not_a_formula) for name in words})
     return safe.to_csv(index=False).encode("utf-8-sig")
 
@@ -62,14 +64,21 @@ def money(usd: float) -> str:
     return f"${usd:,.2f}" if usd == 0 or usd >= 1 else f"${usd:.4f}"
 
 
-def number(value: float | None) -> str:
-    """Return two digits, or a dash for what is undefined."""
-    return "–" if value is None else f"{value:.2f}"
-
-
 def span(low: float | None, high: float | None) -> str:
     """Return a 95 % interval in words."""
     return "no interval" if low is None or high is None else f"{low:.2f} to {high:.2f} (95 %)"
+
+
+def headline(name: str, found: Coefficient) -> tuple[str, str]:
+    """Return a coefficient and how sure it is, in words; raw agreement in percent."""
+    words = "{:.0%}" if name == "percent" else "{:.2f}"
+    value = "–" if found.value is None else words.format(found.value)
+    sure = [
+        f"{who}: {words.format(low)} to {words.format(high)}."
+        for who, low, high in (("Other pairs", found.low, found.high), ("Other people too", found.wide_low, found.wide_high))
+        if low is not None and high is not None
+    ]
+    return value, " ".join([*sure, f"n = {found.n:,} pairs.", found.why]).strip()
 
 
 def funnel(status: Mapping[str, object]) -> pd.DataFrame:
@@ -190,7 +199,7 @@ def annotator_pairs(together: pd.DataFrame) -> pd.DataFrame:
 
 def renamed(together: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
     """Return the annotator pairs of an AgreementReport under other names."""
-    return together.assign(**{end: together[end].map(lambda name: names.get(name, name)) for end in ("a", "b")})
+    return together.assign(**{end: together[end].map(lambda name: names.get(name, name)).astype(str) for end in ("a", "b")})
 
 
 def annotator_matrix(together: pd.DataFrame, *, at_most: int = MATRIX_SIZE) -> pd.DataFrame:
@@ -199,7 +208,9 @@ def annotator_matrix(together: pd.DataFrame, *, at_most: int = MATRIX_SIZE) -> p
     `together`: columns `a, b, n, percent`. The diagonal is missing: nobody is compared with themselves.
     """
     ends = pd.concat([together[["a", "n"]].rename(columns={"a": "name"}), together[["b", "n"]].rename(columns={"b": "name"})])
-    names = sorted(ends.groupby("name")["n"].sum().sort_values(ascending=False, kind="stable").index[:at_most])
+    most = ends.groupby("name")["n"].sum().sort_values(ascending=False, kind="stable").index[:at_most]
+    # `Person 2` comes before `Person 10`.
+    names = sorted(most, key=lambda name: [(part.isdigit(), part.zfill(9)) for part in re.split(r"(\d+)", str(name))])
     turned = together.rename(columns={"a": "b", "b": "a"})
     both = pd.concat([together, turned])
     return both.pivot(index="a", columns="b", values="percent").reindex(index=names, columns=names)
@@ -229,6 +240,17 @@ def outcomes(curation: Curation) -> pd.DataFrame:
     rows = [("preferences", len(curation.preferences), True)]
     rows += [(REASONS[reason], n, False) for reason, n in reason_counts(curation).items()]
     return pd.DataFrame(rows, columns=["label", "pairs", "kept"])
+
+
+def outcome_sentence(curation: Curation) -> str:
+    """Say what the rules do with the pairs, and why most of the others are left out."""
+    kept, left = len(curation.preferences), reason_counts(curation)
+    if not left:
+        return "Every pair goes into the dataset." if kept else "There is no pair yet."
+    most = max(left, key=lambda reason: left[reason])
+    out = f"{sum(left.values()):,} {'is' if sum(left.values()) == 1 else 'are'} left out"
+    of_them = "" if len(left) == 1 else f", {left[most]:,} of them"
+    return f"{out}{of_them} because: {REASONS[most]}. Each can be opened and brought back below."
 
 
 def reason_counts(curation: Curation) -> dict[str, int]:

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from dashboard import charts, deciding, opinions, outlook, reading, services, tables, widgets
-from pipeline import agreement, annotators
+from pipeline import agreement, annotators, segments
 from pipeline.adjudicate import Order
 from pipeline.agreement import AgreementReport
 from pipeline.curate import Rules
@@ -18,8 +18,11 @@ NUMBERS, CONTESTED, PEOPLE, PARTS, MORE, JUDGES = TABS = (
     "Judges",
 )
 
+_RANGES = (
+    "Thick line: how far the number may move with other pairs, judged by the same people. Thin line: with other pairs and "
+    "other people. Both hold the true figure 95 times in 100."
+)
 _LINES = """
-- The thick line is the range for other pairs with the same people, the thin line for other pairs and other people (95 %).
 - *Raw agreement* is how often two people make the same choice. Some of that is chance.
 - *Alpha* and *AC1* take chance away: 0 is no better than chance, 1 is always the same. They differ in how they reckon chance.
 """
@@ -50,7 +53,7 @@ def page() -> None:
             _show_coefficients(report)
     with tabs[CONTESTED]:
         if tabs[CONTESTED].open:
-            _show_contested(project)
+            _show_contested(project, report)
     with tabs[PEOPLE]:
         if tabs[PEOPLE].open:
             _show_people(project, report)
@@ -81,14 +84,15 @@ def _show_coefficients(report: AgreementReport) -> None:
     """Three coefficients with their intervals, what they mean, and what others reached."""
     main = tables.coefficients(report, tables.MAIN_COEFFICIENTS)
     for column, name in zip(st.columns(len(main)), tables.MAIN_COEFFICIENTS, strict=True):
-        one = report.coefficients[name]
-        column.metric(tables.COEFFICIENTS[name], tables.number(one.value), border=True)
-        column.caption(widgets.plain(f"{tables.span(one.low, one.high)}; {one.n:,} pairs. {one.why}"))
+        value, sure = tables.headline(name, report.coefficients[name])
+        column.metric(tables.COEFFICIENTS[name], value, border=True)
+        column.caption(widgets.plain(sure))
     note = agreement.prevalence_note(report)
     if note:
         st.info(widgets.plain(note))
     if main["value"].notna().any():
         widgets.chart(charts.coefficients(main), key="coefficients")
+        st.caption(_RANGES)
     with st.expander("What do these numbers mean?"):
         st.markdown(_LINES)
         st.dataframe(opinions.SCALE, hide_index=True)
@@ -101,13 +105,13 @@ def _show_coefficients(report: AgreementReport) -> None:
         widgets.table(tables.choice_shares(report), key="choices", name="choices")
 
 
-def _show_contested(project: Project) -> None:
+def _show_contested(project: Project, report: AgreementReport) -> None:
     """The queue of pairs for a reviewer, and the pair that is chosen with a form to decide it."""
     st.subheader("Where do people differ?", anchor=False)
     order = st.selectbox("Order", list(Order), format_func=lambda each: opinions.ORDERS[each], key="queue-order")
     found = services.review_queue(project.name, order)
+    st.write(widgets.plain(opinions.queue_sentence(found, pairs_compared=report.pairs_compared)))
     if found.empty:
-        st.write("Nowhere: on every pair with two votes or more, all votes are the same.")
         return
     pairs = services.pairs(project.name)
     chosen = reading.choose_pair(found, lambda some: opinions.queue(some, pairs), key=f"queue-{order}", name="contested-pairs")
@@ -163,6 +167,7 @@ def _show_parts(project: Project) -> None:
     )
     found = services.languages_compared() if dimension == "language" else services.segments(project.name)
     part = found[found["dimension"] == dimension]
+    st.info(widgets.plain(segments.sentence(part)))
     if part["percent"].notna().any():
         widgets.chart(charts.segments(part[part["percent"].notna()]), key="segments")
     widgets.table(opinions.segments(part), key="segments", name=f"agreement-by-{dimension}")

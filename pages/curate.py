@@ -124,6 +124,7 @@ def _show_outcome(project: Project, curation: Curation) -> None:
     st.subheader("Outcome", anchor=False)
     kept, total = len(curation.preferences), len(curation.preferences) + len(curation.excluded)
     st.metric("Pairs that become preferences", f"{kept:,} of {total:,}")
+    st.write(widgets.plain(tables.outcome_sentence(curation)))
     empty = tables.empty_texts(curation.preferences)
     if empty:
         st.caption(f"{empty:,} of them hold an empty text; the export leaves those out.")

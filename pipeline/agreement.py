@@ -213,7 +213,8 @@ def verdict(report: AgreementReport) -> Verdict:
         return Verdict(
             "unknown", f"Too early to say: {have}.", f"Collect a second vote on at least {MIN_PAIRS_FOR_VERDICT} pairs."
         )
-    same = f"two people make the same choice on {percent.value:.0%} of {percent.n:,} pairs"
+    certain = f"between {percent.low:.0%} and {percent.high:.0%} on others like them"
+    same = f"two people make the same choice on {percent.value:.0%} of {percent.n:,} pairs ({certain})"
     if alpha.value is None or alpha.low is None:
         return Verdict("unknown", f"It cannot be told: {same}. {alpha.why}", "Check that people really looked at both responses.")
     if alpha.low >= RELIABLE_ALPHA:

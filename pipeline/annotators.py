@@ -75,13 +75,13 @@ def examine(votes: pd.DataFrame, pairs: pd.DataFrame, *, history: pd.DataFrame |
     """Return one row per annotator with what their votes show.
 
     Args:
-        votes: Columns `seq, pair_id, annotator, choice, shown_first, seconds`; one row per annotator and pair.
+        votes: Columns `seq, pair_id, annotator, choice, shown_first, seconds, at`; one row per annotator and pair.
         pairs: Columns `pair_id, prompt, first_id, first, second`. A vote on a pair that is not there counts all the
             same, but its sides, lengths and reading time are not known.
         history: As `votes`, with superseded votes too; without it there are no repeats.
 
     Returns:
-        Most votes first. `annotator, votes`;
+        Most votes first. `annotator, votes`, on how many `days` (UTC), `median_seconds` of those that were timed;
         `compared` votes can be held against most of the others (who are not split), `same_share` say the same, in
         [0, 1], with 95 % bounds `same_low, same_high`; `others_chance` of that, were they like everyone;
         `sided` votes chose a side whose place is known, `shown_first_share` of them the one shown first, `position_chance`;
@@ -100,6 +100,7 @@ def examine(votes: pd.DataFrame, pairs: pd.DataFrame, *, history: pd.DataFrame |
     frame = pd.DataFrame({"annotator": names, "votes": np.bincount(coded.annotators, minlength=len(names))})
     counts = count_labels(coded.items, coded.labels, n_items=coded.n_items, n_labels=len(CHOICES))
     parts = (
+        _days(coded.annotators, opinions, len(names)),
         _with_others(coded.annotators, coded.labels, counts[coded.items], len(names)),
         _position(coded.annotators, opinions, facts, len(names)),
         _length(coded.annotators, coded.labels, counts[coded.items], facts, len(names)),
@@ -221,6 +222,13 @@ def _answers(who: Integers, labels: Integers, opinions: pd.DataFrame, facts: pd.
     np.maximum.at(longest, mine[starts], runs)
     share = table.max(axis=1, initial=0) / np.maximum(table.sum(axis=1), 1)
     return pd.DataFrame({"same_answer_share": share, "longest_run": longest})
+
+
+def _days(who: Integers, opinions: pd.DataFrame, n: int) -> pd.DataFrame:
+    """On how many days people voted, and their median seconds."""
+    days = opinions["at"].dt.floor("D").groupby(who).nunique().reindex(range(n), fill_value=0)
+    seconds = opinions["seconds"].astype(float).groupby(who).median().reindex(range(n))
+    return pd.DataFrame({"days": days, "median_seconds": seconds})
 
 
 def _pace(who: Integers, seconds: Floats, facts: pd.DataFrame, n: int) -> pd.DataFrame:

@@ -16,6 +16,8 @@ from pipeline.records import Role
 PEOPLE = (
     "annotator",
     "votes",
+    "days",
+    "median_seconds",
     "compared",
     "same_share",
     "same_low",

@@ -69,11 +69,25 @@ def by_language(votes_of: Mapping[str, Sequence[pd.DataFrame]], *, labels: Seque
     found = []
     for language, frames in sorted(votes_of.items()):
         # Two projects may hold the same pair; votes are compared within a project.
-        apart = [frame.assign(pair_id=f"{place} " + frame["pair_id"]) for place, frame in enumerate(frames)]
+        apart = [frame.assign(pair_id=f"{place} " + frame["pair_id"].astype(str)) for place, frame in enumerate(frames)]
         together = pd.concat(apart, ignore_index=True)
         opinions = together[together["choice"] != Choice.SKIP]
         found.append({"dimension": "language", "segment": language} | _measured(encode(opinions, labels), 0))
     return _frame(found)
+
+
+def sentence(part: pd.DataFrame) -> str:
+    """Say whether people agree less on some segment of a dimension. `part`: rows of one dimension, as `by_segment`."""
+    known = part[~part["is_small"].astype(bool) & part["percent"].notna()].sort_values("percent").to_dict("records")
+    if len(known) < 2:
+        return f"There are not two parts with {MIN_PAIRS} comparable pairs or more, so nothing can be compared."
+    least, most = known[0], known[-1]
+    if least["high"] >= most["low"]:
+        return "No part stands out: the ranges of the parts overlap, so their differences may be chance."
+    low, high = (
+        f"{row['percent']:.0%} of {row['pairs']:,} pairs ({row['low']:.0%} to {row['high']:.0%})" for row in (least, most)
+    )
+    return f"People agree least on “{least['segment']}”: the same choice on {low}, against {high} on “{most['segment']}”."
 
 
 def _frame(found: list[dict[str, object]]) -> pd.DataFrame:

@@ -21,9 +21,10 @@ def test_agreement_answers_first_and_shows_three_coefficients_with_interval_and_
     assert app.title[0].value == "Can we trust the votes?"
     assert "Yes: two people make the same choice on 100% of 40 pairs" in app.success[0].value.replace("\\", "")
     assert list(metrics(app)) == ["Same choice (raw agreement)", "Krippendorff's alpha", "Gwet's AC1"]
-    assert set(metrics(app).values()) == {"1.00"}
+    assert list(metrics(app).values()) == ["100%", "1.00", "1.00"]
     # All 40 pairs agree: at 97.5 % at least 0.025^(1/40) = 0.91 of all pairs do.
-    assert "0.91 to 1.00 (95 %); 40 pairs" in shown(app)
+    assert "Other pairs: 91% to 100%." in shown(app)
+    assert "n = 40 pairs." in shown(app)
 
 
 def look_at(app: AppTest, tab: str) -> AppTest:
@@ -72,6 +73,9 @@ def test_agreement_lists_who_agrees_with_whom_under_made_up_names(studio):
 def test_agreement_compares_parts_of_the_data(studio):
     add_project(studio, *["hhh"] * 10, *["hhm"] * 10)
     app = look_at(open_page("agreement"), "Parts of the data")
+    assert table_with(app, "segment")["pairs compared"].tolist() == [20]
+    assert "There are not two parts with 30 comparable pairs or more" in shown(app)
+    app.selectbox(key="segment-dimension").set_value("language").run()
     assert table_with(app, "segment")["pairs compared"].tolist() == [20]
 
 

@@ -6,6 +6,7 @@ from dashboard import charts, opinions, tables, theme
 from pipeline import adjudicate, agreement, progress
 from pipeline.consensus import decide
 from pipeline.curate import Rules, curate
+from pipeline.resampling import Coefficient
 from tests.frames import ballots, plain_pairs
 
 VOTES = ballots("fff", "ffs", "sst", "tt", "bb", "f")
@@ -102,8 +103,26 @@ def test_money_shows_cents_and_fractions_of_a_cent():
     assert [tables.money(usd) for usd in (0, 0.0042, 1.5, 1234.5)] == ["$0.00", "$0.0042", "$1.50", "$1,234.50"]
 
 
-def test_numbers_that_are_undefined_are_a_dash():
-    assert tables.number(None) == "–"
-    assert tables.number(0.857) == "0.86"
+def test_an_interval_in_words():
     assert tables.span(None, None) == "no interval"
     assert tables.span(0.8, 0.9) == "0.80 to 0.90 (95 %)"
+
+
+def test_a_headline_says_what_is_undefined_and_names_both_intervals():
+    missing = Coefficient(value=None, low=None, high=None, n=0, why="No pair has two votes.")
+    assert tables.headline("gwet_ac1", missing) == ("–", "n = 0 pairs. No pair has two votes.")
+    found = Coefficient(value=0.857, low=0.8, high=0.9, n=40, wide_low=0.7, wide_high=1.0)
+    sure = "Other pairs: 0.80 to 0.90. Other people too: 0.70 to 1.00. n = 40 pairs."
+    assert tables.headline("gwet_ac1", found) == ("0.86", sure)
+    assert tables.headline("percent", found)[0] == "86%"
+
+
+def test_people_are_in_the_order_of_their_numbers():
+    ends = [("Person 10", "Person 2"), ("Person 2", "ana"), ("ana", "Person 10")]
+    together = pd.DataFrame({"a": [a for a, _ in ends], "b": [b for _, b in ends], "n": 9, "percent": 0.5})
+    assert list(tables.annotator_matrix(together).index) == ["ana", "Person 2", "Person 10"]
+
+
+def test_a_name_that_a_spreadsheet_would_run_is_made_harmless_in_a_coded_column_too():
+    table = pd.DataFrame({"annotator": pd.Categorical(["=1+1", "ana"])})
+    assert tables.spreadsheet(table).decode("utf-8-sig").splitlines()[1] == "'=1+1"

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from pipeline.records import Choice
-from pipeline.segments import DIMENSIONS, by_language, by_segment
+from pipeline.segments import DIMENSIONS, by_language, by_segment, sentence
 from tests.frames import ballots, pairs, plain_pairs
 
 
@@ -84,3 +84,13 @@ def test_languages_are_compared_over_all_their_projects():
     found = by_language({"Dutch": [ballots("ff"), ballots("fs")], "Greek": [ballots("ff")]}, labels=tuple(Choice)[:4])
     assert found["segment"].tolist() == ["Dutch", "Greek"]
     assert found["votes"].tolist() == [4, 2]
+
+
+def test_a_part_on_which_people_agree_less_is_named_and_overlapping_parts_are_not():
+    # 40 pairs agree on short prompts, none on long ones: the ranges .91 to 1 and 0 to .09 (0.025^(1/40) = .91) lie apart.
+    made = plain_pairs(80).assign(prompt=["x" * 10] * 40 + ["x" * 200] * 40)
+    apart = by_segment(ballots(*["ff"] * 40, *["fs"] * 40), made)
+    lengths = apart[apart["dimension"] == "prompt_length"]
+    assert sentence(lengths).startswith("People agree least on “101 to 500 characters”: the same choice on 0% of 40 pairs")
+    alike = by_segment(ballots(*["ff", "fs"] * 40), made)
+    assert sentence(alike[alike["dimension"] == "prompt_length"]).startswith("No part stands out")
