@@ -216,7 +216,7 @@ class ArgillaClient:
             offer = f"There are {', '.join(str(one['name']) for one in there[:10])}." if there else "There is none yet."
             raise ArgillaError(
                 f"The Argilla server has no workspace named {wanted} that this key may see.",
-                hint=f"{offer} Name one in ARGILLA_WORKSPACE, or let an owner of the server make it.",
+                hint=f"{offer} Name one in ARGILLA_WORKSPACE; with the key of an owner, sending pairs makes it.",
             )
         return found
 
