@@ -220,7 +220,7 @@ class ArgillaBackend:
             pairs=_open_pairs(self._store.pairs(project)),
             questions=argilla_dataset.choice_names(self._client, dataset),
             guidelines_version=argilla_dataset.guidelines_version(dataset, known),
-            voted=self._links.voted(project),
+            said=self._links.said(project),
         )
 
     def _linked(self, project: str) -> ArgillaLink:

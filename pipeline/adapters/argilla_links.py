@@ -66,12 +66,14 @@ class ArgillaLinks:
                     row = {"project": project, "annotator": annotator, "name": shown, "at": utc_now()}
                     self._store.insert_missing(connection, alias, [row])
 
-    def voted(self, project: str) -> set[tuple[str, str]]:
-        """Return pair and annotator id of every pair an Argilla annotator's vote on is kept."""
+    def said(self, project: str) -> dict[tuple[str, str], tuple[str, str, str]]:
+        """Return what each annotator last said on each pair: pair and annotator id to choice, reason and edited answer."""
         vote = schema.votes
-        query = sa.select(vote.c.pair_id, vote.c.annotator).where(vote.c.project == project, vote.c.role == str(Role.ANNOTATOR))
+        columns = (vote.c.pair_id, vote.c.annotator, vote.c.choice, vote.c.reason, vote.c.edited)
+        wanted = sa.select(*columns).where(vote.c.project == project, vote.c.role == str(Role.ANNOTATOR))
         with self._store.reading() as connection:
-            return {(row.pair_id, row.annotator) for row in connection.execute(query)}
+            rows = connection.execute(wanted.order_by(vote.c.version))
+            return {(row.pair_id, row.annotator): (row.choice, row.reason, row.edited) for row in rows}
 
 
 def _free(name: str, annotator: str, taken: set[str]) -> str:

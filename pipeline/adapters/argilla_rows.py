@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,6 +24,8 @@ PROMPT, FIRST, SECOND = "prompt", "first", "second"
 CHOICE, REASON, EDITED = "choice", "reason", "edited"
 SEAL = "seal"
 _SLOTS_OF = "argilla slots"
+# What a browser could read as a tag or as a character reference.
+_MARKUP = re.compile(r"<|&[A-Za-z#]")
 
 
 class Reason(StrEnum):
@@ -68,11 +71,22 @@ class OpenPair:
         return all(is_text(text) for text in (self.prompt, self.first, self.second))
 
 
+def written(text: str) -> str:
+    """Return a text as it must be written so that Argilla's page shows exactly that text.
+
+    Argilla 2.8 puts a text field into its page as HTML, marked as such or not: a tag in an answer would vanish from sight
+    and a script would run. Texts without markup, nearly all, are written as they are.
+    """
+    if not _MARKUP.search(text):
+        return text
+    return text.replace("&", "&amp;").replace("<", "&lt;")
+
+
 def fields(order_key: str, one: OpenPair) -> Body:
-    """Return the texts as an annotator sees them, the two responses in this pair's own order."""
+    """Return the texts an annotator is shown, the two responses in this pair's own order."""
     is_swapped = order(order_key, one.pair, _SLOTS_OF)[0] == one.pair.second_id
-    shown = (one.second, one.first) if is_swapped else (one.first, one.second)
-    return {PROMPT: one.prompt, FIRST: shown[0], SECOND: shown[1]}
+    first, second = (one.second, one.first) if is_swapped else (one.first, one.second)
+    return {PROMPT: written(one.prompt), FIRST: written(first), SECOND: written(second)}
 
 
 def seal(order_key: str, pair: Pair, shown_first: str) -> str:
@@ -110,8 +124,9 @@ def shown_first(record: Body, order_key: str, one: OpenPair) -> str | None:
     told = (record.get("metadata") or {}).get(SEAL)
     ids = (one.pair.first_id, one.pair.second_id)
     texts = (shown.get(FIRST), shown.get(SECOND))
-    by_text = {(one.first, one.second): ids[0], (one.second, one.first): ids[1]}.get(texts)  # type: ignore[arg-type]
-    if by_text is None or shown.get(PROMPT) != one.prompt:
+    first, second = written(one.first), written(one.second)
+    by_text = ids[0] if texts == (first, second) else ids[1] if texts == (second, first) else None
+    if by_text is None or shown.get(PROMPT) != written(one.prompt):
         return None
     by_seal = next((each for each in ids if told == seal(order_key, one.pair, each)), None)
     return by_text if by_seal in (None, by_text) else None

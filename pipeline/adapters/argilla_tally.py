@@ -30,7 +30,7 @@ class Tally:
     pairs: Mapping[str, OpenPair]
     questions: tuple[str, ...]
     guidelines_version: str
-    voted: set[tuple[str, str]]
+    said: Mapping[tuple[str, str], tuple[str, str, str]]
     votes: list[Vote] = field(default_factory=list)
     excluded: Counter[str] = field(default_factory=Counter)
     annotators: set[str] = field(default_factory=set)
@@ -48,7 +48,7 @@ class Tally:
 
     def count_gone(self) -> None:
         """Count the votes that were brought home before and whose answer is not on the server any more."""
-        gone = sum(_USER_ID.fullmatch(annotator) is not None for _, annotator in self.voted - self.answered)
+        gone = sum(_USER_ID.fullmatch(annotator) is not None for _, annotator in self.said.keys() - self.answered)
         if gone:
             self.excluded[Reason.GONE] = gone
 
@@ -69,16 +69,19 @@ class Tally:
             self._take_response(response, one.pair, shown)
 
     def _take_response(self, response: Body, pair: Pair, shown: str) -> None:
-        self.answered.add((pair.id, str(response.get("user_id"))))
+        by = pair.id, str(response.get("user_id"))
+        self.answered.add(by)
         told = to_vote(response, pair, shown, questions=self.questions, guidelines_version=self.guidelines_version)
-        if isinstance(told, Vote):
-            self.votes.append(told)
-            self.annotators.add(told.annotator)
-            return
-        self.excluded[told] += 1
-        if told is Reason.DISCARDED and (pair.id, str(response["user_id"])) in self.voted:
+        if not isinstance(told, Vote):
+            self.excluded[told] += 1
+            if told is not Reason.DISCARDED or by not in self.said:
+                return
             # Whoever discards a pair after voting on it takes the vote back; both are kept, and the last one counts.
-            self.votes.append(self._withdrawn(response, pair, shown))
+            told = self._withdrawn(response, pair, shown)
+        self.annotators.add(told.annotator)
+        # Sent again with nothing changed, as after an error on the screen, it is the same vote.
+        if self.said.get(by) != (str(told.choice), told.reason, told.edited):
+            self.votes.append(told)
 
     def _withdrawn(self, response: Body, pair: Pair, shown: str) -> Vote:
         return Vote(

@@ -1,5 +1,6 @@
 """Where people vote, on the studio's own pages or in Argilla: pairs go out once, votes come home once."""
 
+import html
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -56,7 +57,7 @@ def argilla_place(store: Store, site: Site) -> Place:
             person.append(site.person("ana"))
         link = ArgillaLinks(store).link(NAME)
         assert link is not None
-        return next(one for one in person[0].records(link.dataset_id) if one["fields"]["prompt"] == prompt)
+        return next(one for one in person[0].records(link.dataset_id) if html.unescape(one["fields"]["prompt"]) == prompt)
 
     def vote_for(prompt: str, text: str) -> None:
         found = record(prompt)

@@ -1,5 +1,6 @@
 """A project in a real Argilla: what annotators can see, what a push changes, and what a pull brings home."""
 
+import html
 import json
 import sqlite3
 from contextlib import closing, suppress
@@ -62,7 +63,9 @@ def slot_of(record: Body, text: str) -> str:
 def test_texts_arrive_exactly_and_in_an_order_of_each_pairs_own(five: Pushed):
     five.backend.push(NAME, more(five.store, range(5, 40)))
     records = five.records().values()
-    assert {one["fields"]["prompt"] for one in records} == {f"{TEXT} {n}" for n in range(40)}
+    # As HTML, which is what Argilla's page takes it for, it is the text itself.
+    assert {html.unescape(one["fields"]["prompt"]) for one in records} == {f"{TEXT} {n}" for n in range(40)}
+    assert not any("<" in text for one in records for text in one["fields"].values())
     human_first = sum(one["fields"]["first"].startswith("human") for one in records)
     # Of 40 fair draws 10 to 30 come first but once in 700 times; the project's key is fixed, so this never changes.
     assert 10 <= human_first <= 30
@@ -140,8 +143,10 @@ def test_a_changed_mind_is_a_new_version_and_a_discard_takes_a_vote_back(five: P
     row = five.store.votes(NAME).iloc[0]
     assert (row["choice"], row["reason"], row["edited"], row["annotator"]) == ("first", "daarom", "nog beter", ana.name)
     assert row["guidelines_version"] == five.store.document(NAME, DocumentKind.GUIDELINES)[0]
+    ana.answer(first, slot_of(first, "human 0"), reason="daarom", edited="nog beter")
+    assert (five.backend.pull(NAME).new, five.backend.pull(NAME).changed) == (0, 0), "sent again, it is the same vote"
     sent = ana.answer(first, slot_of(first, "machine 0"))
-    assert (five.backend.pull(NAME).new, five.backend.pull(NAME).changed) == (0, 0)
+    assert (five.backend.pull(NAME).changed, five.backend.pull(NAME).changed) == (1, 0)
     ana.answer(first, None, status="discarded")
     told = five.backend.pull(NAME)
     assert (told.new, told.changed, told.excluded) == (0, 1, {"discarded": 2, "draft": 1})
