@@ -170,6 +170,7 @@ def majority_by_hand(ledger: Ledger, pair: str) -> str:
     return choice if 2 * n > said.total() else ""
 
 
+@pytest.mark.timeout(900)
 def test_two_hundred_real_pairs_are_voted_on_in_argilla_and_every_number_agrees_to_the_vote(
     real_data: Path, tmp_path: Path, site: Site, chromium: Browser
 ):
@@ -225,7 +226,7 @@ def check_numbers(studio: Studio, language: str, ledger: Ledger, scratch: Path) 
     written = studio.export(language, ["dpo"], out_dir=scratch / f"release {language}")
     rows = [
         json.loads(line)
-        for file in sorted(Path(written.directory).rglob("*dpo*.jsonl"))
+        for file in sorted(Path(written.directory).glob("dpo/*.jsonl"))
         for line in file.read_text(encoding="utf-8").splitlines()
     ]
     assert len(rows) == written.preferences > 0

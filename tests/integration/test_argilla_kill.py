@@ -21,7 +21,7 @@ from tests.argilla.project import NAME, fill, more
 from tests.argilla.stack import API_KEY
 from tests.terminal import command, environment
 
-pytestmark = pytest.mark.argilla
+pytestmark = [pytest.mark.argilla, pytest.mark.timeout(1800)]
 KILLS = int(os.environ.get("STUDIO_KILLS", "3"))
 PAIRS = 800
 
