@@ -17,6 +17,8 @@ def add_to(add: Callable[..., argparse.ArgumentParser]) -> None:
     """Add the commands on releases to the command line; `add` takes a name and what carries it out."""
     add("releases", releases)
     add("health", health)
+    one = add("remake", remake)
+    one.add_argument("release", metavar="RELEASE", help="its name, its version such as v2, or latest")
     one = add("diff", diff)
     one.add_argument("since", nargs="?", default="latest", metavar="SINCE", help="a release (default: the latest)")
     one.add_argument("until", nargs="?", default="", metavar="UNTIL", help="another release (default: what it would hold now)")
@@ -58,6 +60,11 @@ def health(studio: Studio, options: argparse.Namespace) -> Summary:
         ],
         "token_note": report.token_note,
     }
+
+
+def remake(studio: Studio, options: argparse.Namespace) -> Summary:
+    """Make a release again from the votes as they were then, and say whether every byte is the same."""
+    return studio.remake(options.project, options.release)
 
 
 def diff(studio: Studio, options: argparse.Namespace) -> Summary:

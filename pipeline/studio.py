@@ -9,11 +9,13 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import secrets
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -27,6 +29,7 @@ from pipeline import (
     generate,
     languages,
     selection,
+    snapshots,
 )
 from pipeline.adapters import parquet
 from pipeline.adapters.store import Store
@@ -43,6 +46,7 @@ from pipeline.records import (
     Summary,
     content_id,
 )
+from pipeline.release import same_files
 from pipeline.release_facts import ReleaseFacts
 from pipeline.settings import Settings
 from pipeline.source import Source
@@ -248,20 +252,24 @@ class Studio(Voting, Studies):
 
     def contents(self, name: str, formats: Sequence[str], options: ReleaseOptions | None = None) -> Contents:
         """Return what a release of a project would hold; nothing is written."""
+        return export.gather(**self._inputs(name, formats, options))
+
+    def _inputs(self, name: str, formats: Sequence[str], options: ReleaseOptions | None) -> dict[str, Any]:
+        """Everything a release is made from, as `export.gather` takes it."""
         project = self.store.project(name)
         decided, curation = self._curate(project, None)
-        return export.gather(
-            project,
-            preferences=curation.preferences,
-            left_out=curation.excluded,
-            pairs=self.store.pairs(name),
-            votes=self.store.votes(name),
-            judgements=self.store.judgements(name),
-            consensus=decided,
-            formats=formats,
-            system_prompts=self._system_prompts(name),
-            options=options,
-        )
+        return {
+            "project": project,
+            "preferences": curation.preferences,
+            "left_out": curation.excluded,
+            "pairs": self.store.pairs(name),
+            "votes": self.store.votes(name),
+            "judgements": self.store.judgements(name),
+            "consensus": decided,
+            "formats": list(map(str, formats)),
+            "system_prompts": self._system_prompts(name),
+            "options": options,
+        }
 
     def _system_prompts(self, name: str) -> dict[str, str]:
         """The system prompt that each response of a model was asked under, by the response's id."""
@@ -277,13 +285,12 @@ class Studio(Voting, Studies):
         Raises:
             ExportError: There is nothing to export, the folder holds something else, or the disk refuses.
         """
-        contents = self.contents(name, formats, options)
-        written = export.write_release(
-            contents,
-            card=card.card(contents.project, self.facts.card_facts(contents)),
-            releases=self.settings.workspace / "releases",
-            out_dir=out_dir,
-        )
+        inputs = self._inputs(name, formats, options)
+        contents = export.gather(**inputs)
+        text = card.card(contents.project, self.facts.card_facts(contents))
+        releases = self.settings.workspace / "releases"
+        written = export.write_release(contents, card=text, releases=releases, out_dir=out_dir)
+        snapshots.save(self._snapshot(written.name), inputs, card=text)
         release = Release(
             project=name,
             name=written.name,
@@ -294,6 +301,23 @@ class Studio(Voting, Studies):
         version = self.store.add_release(release).version
         self.store.note(name, "export", release=written.name, version=version, preferences=written.preferences)
         return dataclasses.replace(written, version=version)
+
+    def _snapshot(self, release: str) -> Path:
+        return self.settings.workspace / "snapshots" / release
+
+    def remake(self, name: str, release: str) -> Summary:
+        """Make a release again from the votes as they were then, compare it with what was written, and throw it away.
+
+        Raises:
+            ExportError: There is no such release, or it was written before there were snapshots.
+        """
+        chosen = self.store.release(self.store.project(name).name, release)
+        inputs, text = snapshots.load(self._snapshot(chosen.name))
+        with tempfile.TemporaryDirectory() as folder:
+            again = export.write_release(export.gather(**inputs), card=text, releases=Path(folder))
+            as_written = same_files(Path(again.directory), Path(chosen.directory))
+        answer = {"release": chosen.name, "version": chosen.label, "digest": chosen.digest, "digest_again": again.manifest_digest}
+        return answer | {"is_the_same": again.manifest_digest == chosen.digest, "files_as_written": as_written}
 
 
 def _counted(exclusions: Sequence[Exclusion]) -> Summary:
