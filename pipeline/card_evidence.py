@@ -41,7 +41,7 @@ def agreement(measured: Mapping[str, object], inside: Mapping[str, object]) -> l
     if isinstance(within, Mapping) and within:
         chosen = {name: COEFFICIENTS[name] for name in INSIDE}
         parts += [
-            "On the pairs inside this release alone. Pairs without a clear choice stay out of it, so these values are higher.",
+            "On the pairs inside this release alone. Pairs without a clear choice stay out of it.",
             table(titles, _coefficient_rows(within, chosen)),
         ]
     return parts

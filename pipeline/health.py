@@ -22,7 +22,7 @@ from pipeline.records import HUMAN
 from pipeline.shares import share_interval
 from pipeline.tongues import LETTERS_NEEDED, dominant_script
 
-MOST_ROWS = 20_000
+MOST_ROWS = 5_000
 FEW_ROWS = 100
 """Below so many rows a share moves by more than ten points by chance alone."""
 MAX_LENGTH = 1024
