@@ -3,7 +3,6 @@
 SQLite in WAL mode, or any server SQLAlchemy reaches by URL. Knows nothing of what the tables mean.
 """
 
-import dataclasses
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -94,6 +93,11 @@ def _explain(error: sa.exc.SQLAlchemyError) -> BackendError:
     )
 
 
+def fields_of(record: Any) -> dict[str, Any]:
+    """Return the fields of a record by name, not copied: `asdict` copies each, a third of the work of storing an answer."""
+    return {name: getattr(record, name) for name in record.__dataclass_fields__}
+
+
 class Database:
     """Transactions, inserts and frames over one engine. Safe to share between threads; open one per process."""
 
@@ -152,7 +156,7 @@ class Database:
     @staticmethod
     def rows(project: str, records: Iterable[Any], **more: object) -> list[dict[str, Any]]:
         """Return records as rows of a project's table."""
-        return [{"project": project, **more} | dataclasses.asdict(record) for record in records]
+        return [{"project": project, **more} | fields_of(record) for record in records]
 
     def frame(self, query: sa.Select[Any]) -> pd.DataFrame:
         """Return the rows of a query."""

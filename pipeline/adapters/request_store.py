@@ -5,7 +5,6 @@ next attempt, which carries its cost on. A claim keeps two runs from asking
 the same; it ends with the answer, with the run, or when its lease runs out.
 """
 
-import dataclasses
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from pipeline.adapters import schema
-from pipeline.adapters.database import Database
+from pipeline.adapters.database import Database, fields_of
 from pipeline.ports import Claimed, Made
 from pipeline.records import HUMAN, Prompt, Request, Response, utc_now
 
@@ -105,7 +104,7 @@ class RequestStore(Database):
             own, is_new_answer = _own_key(request.key, request.project), not request.error and request.key not in answered
             if is_new_answer or request.error or request.cost_usd:
                 replaced.append(own)
-                rows.append(dataclasses.asdict(request) | {"key": request.key if is_new_answer else own})
+                rows.append(fields_of(request) | {"key": request.key if is_new_answer else own})
             else:
                 taken_over.append(own)
         is_failure = table.c.error != ""
