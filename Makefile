@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test check format lint types imports bench lock install setup screenshots argilla argilla-stop
+.PHONY: run test check format lint types imports bench lock install setup screenshots trl argilla argilla-stop
 
 run: .venv/.installed  ## the dashboard, on this computer only
 	$(BIN)/streamlit run dashboard/Home.py
@@ -42,6 +42,12 @@ imports: install
 
 bench: install  ## e.g. make bench NAME=pace
 	$(BIN)/python -m tests.bench $(NAME)
+
+TRL ?= $(HOME)/.cache/aya-preference-studio/trl
+trl: install  ## TRL in an environment of its own (over 5 GB), to try a training; prints the Python to name in STUDIO_TRL_PYTHON
+	test -x $(TRL)/bin/python || $(BIN)/uv venv --quiet --python $(BIN)/python $(TRL)
+	$(BIN)/uv pip install --quiet --python $(TRL)/bin/python "trl==1.16.*" peft
+	@echo $(TRL)/bin/python
 
 lock:  ## after a change of pyproject.toml
 	$(BIN)/uv lock

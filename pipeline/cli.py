@@ -273,7 +273,10 @@ def export(studio: Studio, options: argparse.Namespace) -> Summary:
         evaluation=read_prompts(options.leave_out) if options.leave_out else (),
         evaluation_name=options.leave_out.name if options.leave_out else "",
     )
-    return studio.export(options.project, options.format, out_dir=options.out, options=chosen).as_json()
+    written = studio.export(
+        options.project, options.format, out_dir=options.out, options=chosen, try_training=options.try_training
+    )
+    return written.as_json()
 
 
 def demo(studio: Studio, options: argparse.Namespace) -> Summary:
@@ -355,6 +358,7 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--system-prompt", action="store_true", help="with the system prompt the models were asked under")
     one.add_argument("--held-out", type=int, default=HELD_OUT, metavar="N", help=f"prompts for testing (default {HELD_OUT})")
     one.add_argument("--leave-out", type=Path, metavar="FILE", help="an evaluation set whose prompts stay out of the release")
+    one.add_argument("--try-training", action="store_true", help="run five steps of each recipe first; needs TRL")
     release_commands.add_to(add)
     argilla_commands.add_to(add)
     one = add("demo", demo, project=False)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import tempfile
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -19,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline import release
+from pipeline import loader_check, recipes, release
 from pipeline.contents import Contents, ReleaseOptions, gather
 from pipeline.errors import ExportError
 from pipeline.shapes import Format, Layout, Split, parse_formats, parse_layout
@@ -36,6 +37,8 @@ __all__ = [
     "gather",
     "parse_formats",
     "parse_layout",
+    "training_check",
+    "try_training",
     "write_release",
 ]
 
@@ -50,6 +53,8 @@ REASONS: Mapping[str, str] = {
 """Why this step leaves out a pair, or a row of one format."""
 MANIFEST = "manifest.json"
 CARD = "README.md"
+TRAINING_CHECK = "training_check.json"
+ROWS_TO_TRY = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,15 +88,23 @@ class ExportResult:
         return asdict(self) | {"files": [asdict(file) for file in self.files]}
 
 
-def write_release(contents: Contents, *, card: str, releases: Path, out_dir: Path | None = None) -> ExportResult:
-    """Write the release as a new folder, whole or not at all.
+def write_release(
+    contents: Contents,
+    *,
+    card: str,
+    releases: Path,
+    out_dir: Path | None = None,
+    training_check: Mapping[str, object] | None = None,
+) -> ExportResult:
+    """Write the release as a new folder, whole or not at all, and only if every configuration loads.
 
     The folder is `out_dir`, or one in `releases` named after the project and the digest of the manifest. If
-    exactly this release is there already, nothing is written and it is returned.
+    exactly this release is there already, nothing is written and it is returned. `training_check` is what `try_training`
+    returned, if it was tried.
 
     Raises:
-        ExportError: There is nothing to write, a row cannot be trained on, the disk refuses, or the folder
-            holds something else.
+        ExportError: There is nothing to write, a row cannot be trained on, a configuration does not load, the disk
+            refuses, or the folder holds something else.
     """
     if not contents.frames:
         raise ExportError(
@@ -101,9 +114,12 @@ def write_release(contents: Contents, *, card: str, releases: Path, out_dir: Pat
     parent = out_dir.resolve().parent if out_dir else releases
     with release.unfinished_folder(parent) as folder:
         files = tuple(_write_files(folder, contents))
-        (folder / CARD).write_bytes(card.encode())
-        manifest = _manifest(contents, files, card_digest=release.flush_file(folder / CARD))
-        (folder / MANIFEST).write_bytes(manifest)
+        beside = {CARD: card, **recipes.recipes(contents)}
+        if training_check:
+            beside[TRAINING_CHECK] = _to_json(training_check)
+        digests = _write_beside(folder, beside)
+        loader_check.check_loads(folder, contents.splits, {kind: contents.shape(Format(kind)).schema for kind in contents.splits})
+        (folder / MANIFEST).write_text(_to_json(_manifest(contents, files, digests)), encoding="utf-8", newline="\n")
         digest = release.flush_file(folder / MANIFEST)
         name = f"{_slug(contents.project.name)}-{digest[:8]}"
         target = out_dir.resolve() if out_dir else releases / name
@@ -124,6 +140,51 @@ def write_release(contents: Contents, *, card: str, releases: Path, out_dir: Pat
         preferences=contents.counts["preferences"],
         created=created,
     )
+
+
+def try_training(contents: Contents) -> dict[str, object]:
+    """Train five steps by each recipe on the first rows, with a tiny model made on the spot.
+
+    Returns:
+        `trainers`: recipe to `steps, rows, losses`; `versions` of what ran.
+
+    Raises:
+        ExportError: A trainer refuses, TRL cannot be run, or no recipe goes with these formats and this layout.
+    """
+    few = replace(contents, frames={part: frame.head(ROWS_TO_TRY) for part, frame in contents.frames.items()})
+    files = recipes.recipes(contents)
+    kinds = [str(kind) for kind in Format if f"{recipes.FOLDER}/{kind}.yaml" in files]
+    if not kinds:
+        raise ExportError(
+            "No trainer of TRL goes with what was chosen.",
+            hint="Choose dpo, orpo or kto in the layout messages, implicit or text.",
+        )
+    configs = [
+        {"config_name": kind, "data_files": [{"split": split, "path": f"{kind}/{split}.parquet"} for split in parts]}
+        for kind, parts in few.splits.items()
+    ]
+    with tempfile.TemporaryDirectory() as made:
+        list(_write_files(Path(made), few))
+        _write_beside(Path(made), {CARD: f"---\nconfigs: {json.dumps(configs)}\n---\n", **files})
+        return loader_check.run_trl(loader_check.need_trl(), "train", Path(made), *kinds)
+
+
+def training_check(folder: Path) -> dict[str, object] | None:
+    """Return what a tried training came to in a written release; None where none was tried."""
+    file = folder / TRAINING_CHECK
+    return dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else None
+
+
+def _write_beside(folder: Path, texts: Mapping[str, str]) -> dict[str, str]:
+    """Write the files beside the data; return the hash of each, by path."""
+    for path, text in texts.items():
+        (folder / path).parent.mkdir(exist_ok=True)
+        (folder / path).write_text(text, encoding="utf-8", newline="\n")
+    return {path: release.flush_file(folder / path) for path in sorted(texts)}
+
+
+def _to_json(facts: Mapping[str, object]) -> str:
+    return json.dumps(facts, ensure_ascii=False, indent=2, sort_keys=True) + "\n"
 
 
 def _slug(name: str) -> str:
@@ -171,10 +232,10 @@ def _to_lines(engine: duckdb.DuckDBPyConnection, piece: pa.Table) -> Iterator[pa
         yield pc.binary_join(whole, "")[0].as_buffer()
 
 
-def _manifest(contents: Contents, files: tuple[ReleaseFile, ...], *, card_digest: str) -> bytes:
+def _manifest(contents: Contents, files: tuple[ReleaseFile, ...], digests: Mapping[str, str]) -> dict[str, object]:
     """Return what identifies the release: no date and no path of this machine, so that it can be made again."""
     project = contents.project
-    facts = {
+    return {
         "release_format": 1,
         "project": project.name,
         "language": project.language,
@@ -193,7 +254,7 @@ def _manifest(contents: Contents, files: tuple[ReleaseFile, ...], *, card_digest
         "excluded_by_format": contents.excluded_by_format,
         "chosen_by_source": contents.chosen_by_source,
         "files": [asdict(file) for file in files],
-        "card_sha256": card_digest,
+        "card_sha256": digests[CARD],
+        "beside": {path: digest for path, digest in digests.items() if path != CARD},
         "versions": {"pyarrow": pa.__version__},
     }
-    return (json.dumps(facts, ensure_ascii=False, indent=2, sort_keys=True) + "\n").encode()

@@ -278,18 +278,27 @@ class Studio(Voting, Studies):
         return {response: texts[version] for response, version in asked if version in texts}
 
     def export(
-        self, name: str, formats: Sequence[str], out_dir: Path | None = None, options: ReleaseOptions | None = None
+        self,
+        name: str,
+        formats: Sequence[str],
+        out_dir: Path | None = None,
+        options: ReleaseOptions | None = None,
+        *,
+        try_training: bool = False,
     ) -> ExportResult:
         """Write a release: training files, card and manifest; into the workspace unless `out_dir` names a new folder.
 
+        With `try_training` each recipe is run for five steps first, and the release says how that went.
+
         Raises:
-            ExportError: There is nothing to export, the folder holds something else, or the disk refuses.
+            ExportError: There is nothing to export, the folder holds something else, the disk refuses, or TRL does.
         """
         inputs = self._inputs(name, formats, options)
         contents = export.gather(**inputs)
         text = card.card(contents.project, self.facts.card_facts(contents))
         releases = self.settings.workspace / "releases"
-        written = export.write_release(contents, card=text, releases=releases, out_dir=out_dir)
+        tried = export.try_training(contents) if try_training else None
+        written = export.write_release(contents, card=text, releases=releases, out_dir=out_dir, training_check=tried)
         snapshots.save(self._snapshot(written.name), inputs, card=text)
         release = Release(
             project=name,
@@ -313,8 +322,9 @@ class Studio(Voting, Studies):
         """
         chosen = self.store.release(self.store.project(name).name, release)
         inputs, text = snapshots.load(self._snapshot(chosen.name))
+        tried = export.training_check(Path(chosen.directory))
         with tempfile.TemporaryDirectory() as folder:
-            again = export.write_release(export.gather(**inputs), card=text, releases=Path(folder))
+            again = export.write_release(export.gather(**inputs), card=text, releases=Path(folder), training_check=tried)
             as_written = same_files(Path(again.directory), Path(chosen.directory))
         answer = {"release": chosen.name, "version": chosen.label, "digest": chosen.digest, "digest_again": again.manifest_digest}
         return answer | {"is_the_same": again.manifest_digest == chosen.digest, "files_as_written": as_written}

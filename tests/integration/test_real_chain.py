@@ -12,6 +12,7 @@ from pipeline.records import Endpoint
 from pipeline.settings import Settings
 from tests.fakes.model_server import ModelServer
 from tests.real_rows import aya_rows, oasst_rows, write_rows
+from tests.studies import pandalm, write_study
 from tests.terminal import studio
 
 
@@ -104,25 +105,7 @@ def test_the_chain_runs_in_the_terminal_and_its_export_loads_back(real_data: Pat
 
 
 def test_pandalm_comes_out_as_published(real_data: Path, tmp_path: Path):
-    study = []
-    words = {0: "tie", 1: "a", 2: "b"}
-    for pair in json.loads((real_data / "pandalm_pairs.json").read_text(encoding="utf-8")):
-        one, other = pair["cmp_key"].split("_")
-        prompt = "\n\n".join(filter(None, (pair["instruction"], pair["input"])))
-        study += [
-            {
-                "prompt": prompt,
-                "response_a": pair["response1"],
-                "response_b": pair["response2"],
-                "source_a": one,
-                "source_b": other,
-                "annotator": f"annotator{number}",
-                "choice": words[pair[f"annotator{number}"]],
-            }
-            for number in (1, 2, 3)
-        ]
-    file = tmp_path / "pandalm.jsonl"
-    file.write_text("".join(json.dumps(line) + "\n" for line in study), encoding="utf-8")
+    file = write_study(tmp_path / "pandalm.jsonl", pandalm(real_data))
     workspace = tmp_path / "workspace"
     taken = studio(workspace, "import-votes", "pandalm", file, "--language", "English")
     assert taken.code == 0, taken.messages

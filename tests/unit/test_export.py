@@ -2,6 +2,9 @@
 
 import hashlib
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,11 +21,14 @@ from pipeline.export import Contents, ExportResult, Format, Layout, ReleaseOptio
 from pipeline.records import HUMAN, Choice, Judgement, Project, Prompt, Response, Vote, make_pair, prompt_id, response_id
 from pipeline.release import zip_folder
 from pipeline.rows import pseudonym
+from pipeline.settings import Settings
+from pipeline.wiring import open_studio
 
 PROJECT = Project(
     name="Nederlands één", language="Dutch", code="nld", source="hub", revision="f9ea045", order_key="key", rules={"min_votes": 2}
 )
 Ballot = tuple[str, str]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 class Study:
@@ -93,7 +99,16 @@ def by_prompt(rows: Sequence[dict]) -> dict[str, dict]:
 
 
 def write(contents: Contents, releases: Path, **options: Path) -> ExportResult:
-    return write_release(contents, card="# card\n", releases=releases, **options)
+    return write_release(contents, card=plain_card(contents), releases=releases, **options)
+
+
+def plain_card(contents: Contents) -> str:
+    """The least that lets `datasets` find the configurations."""
+    configs = [
+        {"config_name": kind, "data_files": [{"split": split, "path": f"{kind}/{split}.parquet"} for split in sizes]}
+        for kind, sizes in contents.splits.items()
+    ]
+    return f"---\nconfigs: {json.dumps(configs)}\n---\n"
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
@@ -487,3 +502,71 @@ def test_the_cookbooks_dutch_numbers_come_out(study):
     contents = study.gather("dpo")
     assert contents.excluded == {"empty": 3, "no_votes": 5}
     assert contents.splits == {"dpo": {"train": 1252, "test": 100}}
+
+
+def test_a_card_under_which_a_configuration_does_not_load_stops_the_release(study, tmp_path):
+    contents = small(study).gather("dpo")
+    for wrong, reason in (
+        ("# no head\n", "cannot be loaded"),
+        (plain_card(contents).replace('"train"', '"training"'), "loads as"),
+    ):
+        with pytest.raises(ExportError, match=f"configuration dpo.*{reason}"):
+            write_release(contents, card=wrong, releases=tmp_path / "releases")
+        assert list((tmp_path / "releases").iterdir()) == []
+
+
+def test_recipes_stand_in_the_release_and_its_manifest(study, tmp_path):
+    result = write(many(small(study), 30).gather(), tmp_path)
+    folder = Path(result.directory)
+    manifest = json.loads((folder / "manifest.json").read_bytes())
+    assert set(manifest["beside"]) == {f"recipes/{name}" for name in ("dpo.yaml", "orpo.yaml", "kto.yaml", "train_orpo.py")}
+    for path, digest in manifest["beside"].items():
+        assert hashlib.sha256((folder / path).read_bytes()).hexdigest() == digest
+
+
+def test_what_a_tried_training_came_to_is_in_the_release(study, tmp_path):
+    contents = small(study).gather("dpo")
+    tried = {"trainers": {"dpo": {"steps": 5, "rows": 2, "losses": [0.693] * 5}}, "versions": {"trl": "1.16.0"}}
+    result = write_release(contents, card=plain_card(contents), releases=tmp_path, training_check=tried)
+    assert json.loads((Path(result.directory) / "training_check.json").read_bytes()) == tried
+
+
+SAME_AGAIN = """
+import sys
+from pathlib import Path
+from pipeline import wiring
+from pipeline.settings import Settings
+studio = wiring.open_studio(Settings.from_env({}, workspace=Path(sys.argv[1])))
+print(studio.export("Demonstration Dutch", ["all"], out_dir=Path(sys.argv[2])).manifest_digest)
+"""
+
+
+def test_two_processes_with_other_hash_seeds_write_the_same_bytes(tmp_path):
+    open_studio(Settings.from_env({}, workspace=tmp_path / "workspace")).demo("Dutch")
+    digests = []
+    for seed in ("1", "2"):
+        command = [sys.executable, "-c", SAME_AGAIN, str(tmp_path / "workspace"), str(tmp_path / f"out{seed}")]
+        env = {**os.environ, "PYTHONHASHSEED": seed}
+        digests.append(subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True, timeout=200, check=True).stdout)
+    assert digests[0] == digests[1]
+    assert files_of(tmp_path / "out1") == files_of(tmp_path / "out2")
+
+
+def test_half_a_character_leaves_the_vote_out_and_keeps_the_rest(study, tmp_path):
+    small(study)
+    pairs, votes = study.store.pairs(PROJECT.name), study.store.votes(PROJECT.name)
+    votes["reason"] = votes["reason"].astype(object)
+    votes.loc[0, "reason"] = "half \ud83d"
+    decided = consensus.decide(votes, min_votes=2)
+    curation = curate.curate(decided, pairs, curate.Rules(min_votes=2))
+    contents = gather(
+        PROJECT,
+        preferences=curation.preferences,
+        left_out=curation.excluded,
+        pairs=pairs,
+        votes=votes,
+        judgements=study.store.judgements(PROJECT.name),
+        consensus=decided,
+    )
+    assert contents.excluded_by_format["votes"] == {"not_text": 1}
+    assert write(contents, tmp_path).preferences == 2

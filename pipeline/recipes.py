@@ -1,0 +1,319 @@
+"""Recipes: how should somebody train on this release, and why so?
+
+Contents come in; files to lay into the release go out: YAML for TRL, LLaMA-Factory and Axolotl, with every value that was
+taken from the data explained beside it. What is not said is left to the trainer's own default. Reads no files, writes none.
+Option names as TRL 1.16 and the sources of LLaMA-Factory and Axolotl have them; the TRL files are run by `trl_check.py`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.contents import Contents
+from pipeline.intervals import wilson
+from pipeline.shapes import PAIRED, Format, Layout, Split
+
+MODEL = "Qwen/Qwen2.5-0.5B-Instruct"
+FOLDER = "recipes"
+TRL_LAYOUTS = (Layout.MESSAGES, Layout.IMPLICIT, Layout.TEXT)
+"""Layouts whose every row TRL reads as it is meant."""
+
+BYTES_PER_TOKEN = 2.0
+"""The worst of the rule of thumb in `estimates`: too long a limit costs a little memory, too short a one cuts answers off."""
+TEMPLATE_TOKENS = 24
+LENGTHS = (512, 1024, 2048, 4096, 8192)
+LEAST_DISAGREEMENT = 0.02
+MOST_SMOOTHING = 0.4
+MEASURED_FROM = 1.5
+"""With fewer votes on a pair on average, disagreement cannot show."""
+KTO_RATIO = (1.0, 4 / 3)
+"""Weight times count of the wanted over that of the unwanted answers, as Ethayarajh et al. (2024) recommend it."""
+
+Tokens = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """What the recipes are drawn from, measured on the training part alone.
+
+    `votes_each` is the mean number of votes on a pair; `tokens` is the 99th percentile of prompt with answer, by the rule
+    of thumb, and `longest` the largest; `against` the mean share of the votes that went to the rejected answer;
+    `longer_share` (95 %: `longer_low` up) how often the longer answer was chosen, of `longer_n` pairs of unequal length;
+    `wanted` and `unwanted` count the answers in `kto`.
+    """
+
+    pairs: int
+    votes_each: float
+    tokens: int
+    longest: int
+    against: float
+    longer_n: int
+    longer_share: float
+    longer_low: float
+    wanted: int
+    unwanted: int
+
+
+Setting = tuple[str, object, str]
+"""An option, its value, and why; the reason is empty where there is nothing to explain."""
+
+
+def measure(contents: Contents) -> Measured:
+    """Measure what the recipes need; numbers are 0 where a format is not in the release."""
+    parts = [frame for (kind, split), frame in contents.frames.items() if kind in PAIRED and split is Split.TRAIN]
+    kto = contents.frames.get((Format.KTO, Split.TRAIN))
+    wanted = int(kto["label"].sum()) if kto is not None else 0
+    if not parts:
+        tokens = _tokens(kto["prompt"], kto["completion"]) if kto is not None else np.zeros(1)
+        return _measured(tokens, wanted, 0 if kto is None else len(kto) - wanted)
+    pairs = parts[0]
+    tokens = np.maximum(_tokens(pairs["prompt"], pairs["chosen"]), _tokens(pairs["prompt"], pairs["rejected"]))
+    chosen, rejected = pairs["chosen"].str.len(), pairs["rejected"].str.len()
+    n, longer = int((chosen != rejected).sum()), int((chosen > rejected).sum())
+    low, _ = wilson(np.array([longer]), np.array([n]))
+    return _measured(
+        tokens,
+        wanted,
+        0 if kto is None else len(kto) - wanted,
+        pairs=len(pairs),
+        votes_each=float(pairs["n_votes"].mean()),
+        against=float(pairs["score_rejected"].mean()),
+        longer_n=n,
+        longer_share=longer / n if n else 0.0,
+        longer_low=float(low[0]) if n else 0.0,
+    )
+
+
+def _measured(tokens: Tokens, wanted: int, unwanted: int, **of_pairs: float) -> Measured:
+    found = dict.fromkeys(("pairs", "votes_each", "against", "longer_n", "longer_share", "longer_low"), 0.0) | of_pairs
+    return Measured(
+        pairs=int(found["pairs"]),
+        votes_each=found["votes_each"],
+        tokens=int(np.ceil(np.quantile(tokens, 0.99))),
+        longest=int(tokens.max()),
+        against=found["against"],
+        longer_n=int(found["longer_n"]),
+        longer_share=found["longer_share"],
+        longer_low=found["longer_low"],
+        wanted=wanted,
+        unwanted=unwanted,
+    )
+
+
+def _tokens(*columns: pd.Series[str]) -> Tokens:
+    """At most how many tokens the texts of each row are."""
+    sizes = [pc.binary_length(pa.array(column, type=pa.large_string())).to_numpy(zero_copy_only=False) for column in columns]
+    return np.asarray(np.sum(sizes, axis=0), dtype=float) / BYTES_PER_TOKEN + TEMPLATE_TOKENS
+
+
+def recipes(contents: Contents) -> dict[str, str]:
+    """Return the files that go with a release, by path in its folder."""
+    found, layout = measure(contents), contents.options.layout
+    files: dict[str, str] = {}
+    kinds = [kind for kind in (Format.DPO, Format.ORPO, Format.KTO) if (kind, Split.TRAIN) in contents.frames]
+    for kind in kinds:
+        if layout in TRL_LAYOUTS:
+            files[f"{FOLDER}/{kind}.yaml"] = _trl(kind, contents, found)
+        if layout is Layout.LLAMA_FACTORY:
+            files[f"{FOLDER}/llama-factory-{kind}.yaml"] = _llama_factory(kind, found)
+        if layout is Layout.AXOLOTL:
+            files[f"{FOLDER}/axolotl-{kind}.yaml"] = _axolotl(kind, found)
+    if f"{FOLDER}/orpo.yaml" in files:
+        files[f"{FOLDER}/train_orpo.py"] = ORPO_SCRIPT
+    if layout is Layout.LLAMA_FACTORY:
+        files["dataset_info.json"] = _dataset_info(contents)
+    return files
+
+
+def command(kind: str) -> str:
+    """Return the one command that trains by a TRL recipe, in the folder of the release."""
+    program = f"python {FOLDER}/train_orpo.py" if kind == "orpo" else f"trl {kind}"
+    # Not in the file: `datasets` does not load ".", and a path of this computer would be wrong on any other.
+    return f'{program} --config {FOLDER}/{kind}.yaml --dataset_name "$PWD"'
+
+
+def _trl(kind: Format, contents: Contents, found: Measured) -> str:
+    has_test = (kind, Split.TEST) in contents.frames
+    settings: list[Setting] = [
+        ("model_name_or_path", MODEL, "Any chat model of your language; a small one to begin with."),
+        ("dataset_config", str(kind), ""),
+        ("output_dir", f"trained-{kind}", ""),
+        ("eval_strategy", "epoch" if has_test else "no", "" if has_test else "Nothing is held out: there are too few prompts."),
+        _max_length("max_length", found),
+    ]
+    extra = {Format.DPO: _dpo, Format.ORPO: _orpo, Format.KTO: _kto}[kind](found)
+    title = f"{kind.upper()} with TRL 1.16. In the folder of this release, or with its name on the Hub:\n# {command(str(kind))}"
+    return _yaml(title, [*settings, *extra])
+
+
+def _max_length(name: str, found: Measured) -> Setting:
+    enough = next((length for length in LENGTHS if length >= found.tokens), LENGTHS[-1])
+    most = f"99 % of the rows have at most {found.tokens:,} tokens, prompt and answer (the longest {found.longest:,})"
+    why = f"{most}, counted as {BYTES_PER_TOKEN:g} bytes each."
+    return name, enough, why
+
+
+def _dpo(found: Measured) -> list[Setting]:
+    settings: list[Setting] = []
+    if found.against >= LEAST_DISAGREEMENT:
+        settings += [
+            ("loss_type", ["robust"], "DPO that reckons with wrong labels (Chowdhury et al. 2024)."),
+            (
+                "label_smoothing",
+                _smoothing(found),
+                f"{found.against:.1%} of the votes on these pairs were for the rejected answer.",
+            ),
+        ]
+    else:
+        why = f"Hardly anybody disagreed: {found.against:.1%} of the votes were for the rejected answer."
+        alone = "One vote on each pair: how far people disagree is not known."
+        settings.append(("loss_type", ["sigmoid"], alone if found.votes_each < MEASURED_FROM else why))
+    if found.longer_low > 0.5:
+        settings.append(
+            ("ld_alpha", 0.5, f"{_longer(found)} Words beyond the shorter answer weigh half (LD-DPO, Liu et al. 2024).")
+        )
+    return settings
+
+
+def _smoothing(found: Measured) -> float:
+    return round(min(found.against, MOST_SMOOTHING), 2)
+
+
+def _longer(found: Measured) -> str:
+    return f"The longer answer was chosen in {found.longer_share:.0%} of {found.longer_n:,} pairs, so length would be learned."
+
+
+def _orpo(found: Measured) -> list[Setting]:
+    why = f"{_longer(found)} ORPO divides by length already." if found.longer_low > 0.5 else ""
+    return [("beta", 0.1, why)]
+
+
+def _kto(found: Measured) -> list[Setting]:
+    wanted, unwanted = kto_weights(found.wanted, found.unwanted)
+    counts = f"{found.wanted:,} wanted and {found.unwanted:,} unwanted answers;"
+    why = f"{counts} weight times count should be 1 to 4/3 (Ethayarajh et al. 2024)."
+    return [
+        ("desirable_weight", wanted, why),
+        ("undesirable_weight", unwanted, ""),
+        ("per_device_train_batch_size", 4, "KTO compares within a batch: not 1."),
+    ]
+
+
+def kto_weights(wanted: int, unwanted: int) -> tuple[float, float]:
+    """Return the weights that bring weight times count of wanted over unwanted answers to between 1 and 4/3."""
+    if not wanted or not unwanted or KTO_RATIO[0] <= wanted / unwanted <= KTO_RATIO[1]:
+        return 1.0, 1.0
+    if wanted < unwanted:
+        return round(unwanted / wanted + 0.005, 2), 1.0
+    return 1.0, round(wanted / unwanted / KTO_RATIO[1] + 0.005, 2)
+
+
+def _llama_factory(kind: Format, found: Measured) -> str:
+    settings: list[Setting] = [
+        ("model_name_or_path", MODEL, ""),
+        ("stage", "kto" if kind is Format.KTO else "dpo", ""),
+        ("do_train", True, ""),
+        ("finetuning_type", "lora", ""),
+        ("dataset_dir", ".", "This folder, whose dataset_info.json describes the files."),
+        ("dataset", f"{kind}_train", ""),
+        ("template", "qwen", "That of the model; name another when you change the model."),
+        ("output_dir", f"trained-{kind}", ""),
+        _max_length("cutoff_len", found),
+    ]
+    if kind is Format.KTO:
+        wanted, unwanted = kto_weights(found.wanted, found.unwanted)
+        counts = f"{found.wanted:,} wanted and {found.unwanted:,} unwanted answers."
+        settings += [("kto_chosen_weight", wanted, counts), ("kto_rejected_weight", unwanted, "")]
+    else:
+        settings.append(("pref_loss", "orpo" if kind is Format.ORPO else "sigmoid", ""))
+    if kind is Format.DPO and found.against >= LEAST_DISAGREEMENT:
+        settings.append(
+            ("dpo_label_smoothing", _smoothing(found), f"{found.against:.1%} of the votes were for the rejected answer.")
+        )
+    title = f"{kind.upper()} with LLaMA-Factory. In this folder: llamafactory-cli train {FOLDER}/llama-factory-{kind}.yaml"
+    return _yaml(title, settings)
+
+
+def _dataset_info(contents: Contents) -> str:
+    system = {"system": "system"} if contents.options.with_system else {}
+    described: dict[str, object] = {}
+    for kind, split in contents.frames:
+        answer = {Format.KTO: {"response": "completion", "kto_tag": "label"}, Format.SFT: {"response": "completion"}}
+        sides = answer.get(kind, {"chosen": "chosen", "rejected": "rejected"}) if kind in (*PAIRED, *answer) else None
+        if sides:
+            described[f"{kind}_{split}"] = {
+                "file_name": f"{kind}/{split}.jsonl",
+                **({"ranking": True} if kind in PAIRED else {}),
+                "columns": {"prompt": "prompt", **system, **sides},
+            }
+    return json.dumps(described, indent=2) + "\n"
+
+
+def _axolotl(kind: Format, found: Measured) -> str:
+    reader: Mapping[str, object] = {
+        "type": "chatml.ultra" if kind is Format.KTO else "chat_template.default",
+        "path": f"{kind}/train.parquet",
+        "ds_type": "parquet",
+        "split": "train",
+    }
+    if kind is not Format.KTO:
+        reader = {**reader, "field_messages": "prompt", "field_chosen": "chosen", "field_rejected": "rejected"}
+    settings: list[Setting] = [
+        ("base_model", MODEL, ""),
+        ("rl", str(kind), ""),
+        ("chat_template", "chatml" if kind is Format.KTO else "tokenizer_default", ""),
+        ("datasets", [dict(reader)], ""),
+        ("output_dir", f"trained-{kind}", ""),
+        ("micro_batch_size", 4 if kind is Format.KTO else 1, "KTO compares within a batch: not 1." if kind is Format.KTO else ""),
+        ("num_epochs", 1, ""),
+        ("learning_rate", 0.000001, ""),
+        _max_length("sequence_len", found),
+    ]
+    if kind is Format.DPO and found.against >= LEAST_DISAGREEMENT:
+        settings.append(
+            ("dpo_label_smoothing", _smoothing(found), f"{found.against:.1%} of the votes were for the rejected answer.")
+        )
+    if kind is Format.KTO:
+        wanted, unwanted = kto_weights(found.wanted, found.unwanted)
+        counts = f"{found.wanted:,} wanted and {found.unwanted:,} unwanted answers."
+        settings += [("kto_desirable_weight", wanted, counts), ("kto_undesirable_weight", unwanted, "")]
+    return _yaml(f"{kind.upper()} with Axolotl. In this folder: axolotl train {FOLDER}/axolotl-{kind}.yaml", settings)
+
+
+def _yaml(title: str, settings: Iterable[Setting]) -> str:
+    lines = [f"# {title}"]
+    for name, value, why in settings:
+        lines += [f"# {why}"] if why else []
+        # JSON is YAML, and has one way to write each value.
+        lines.append(f"{name}: {json.dumps(value)}")
+    return "\n".join(lines) + "\n"
+
+
+ORPO_SCRIPT = '''"""ORPO with TRL, which has no command for it: see recipes/orpo.yaml."""
+
+from datasets import load_dataset
+from transformers import AutoModelForCausalLM, AutoTokenizer
+from trl import ModelConfig, ScriptArguments, TrlParser
+from trl.experimental.orpo import ORPOConfig, ORPOTrainer
+
+script, training, chosen = TrlParser((ScriptArguments, ORPOConfig, ModelConfig)).parse_args_and_config()
+rows = load_dataset(script.dataset_name, script.dataset_config)
+trainer = ORPOTrainer(
+    model=AutoModelForCausalLM.from_pretrained(chosen.model_name_or_path),
+    args=training,
+    train_dataset=rows["train"],
+    eval_dataset=rows["test"] if training.eval_strategy != "no" else None,
+    processing_class=AutoTokenizer.from_pretrained(chosen.model_name_or_path),
+)
+trainer.train()
+trainer.save_model(training.output_dir)
+'''
+"""What runs an ORPO recipe."""
