@@ -117,7 +117,7 @@ def standing(annotators: Iterable[AnnotatorProgress]) -> pd.DataFrame:
             "submitted": [one.submitted for one in rows],
             "drafts": [one.drafts for one in rows],
             "discarded": [one.discarded for one in rows],
-            "waiting for them": [one.pending for one in rows],
+            "waiting": [one.pending for one in rows],
         }
     )
 

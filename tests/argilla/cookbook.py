@@ -31,6 +31,7 @@ class OldDataset:
     name: str
     id: str = ""
     records: list[str] = field(default_factory=list)
+    questions: dict[str, str] = field(default_factory=dict)
 
     def make(self) -> "OldDataset":
         """Make and publish it."""
@@ -45,13 +46,13 @@ class OldDataset:
             self._send("POST", f"{path}/questions", _text(rationale))
         self._send("POST", f"{path}/questions", _text("improved_response"))
         self._send("PUT", f"{path}/publish")
+        self.questions = {one["name"]: one["id"] for one in rows(self.owner.get(f"{path}/questions"))}
         return self
 
     def log(self, prompt: str, one: str, other: str | None, *, suggested: Body | None = None, agent: str | None = None) -> None:
         """Add a record; `suggested` are values by question."""
-        questions = {each["name"]: each["id"] for each in rows(self.owner.get(f"datasets/{self.id}/questions"))}
         suggestions = [
-            {"question_id": questions[name], "value": value, "agent": agent} for name, value in (suggested or {}).items()
+            {"question_id": self.questions[name], "value": value, "agent": agent} for name, value in (suggested or {}).items()
         ]
         fields = {"id": str(len(self.records)), "instruction": prompt, "generations-0": one, "generations-1": other}
         items = [{"fields": fields, "suggestions": suggestions, "metadata": {"predicted_generation_language": "nld_Latn"}}]

@@ -99,9 +99,7 @@ def test_pairs_are_sent_followed_and_their_votes_brought_home_from_the_page(conn
         "Votes here, skips apart": "0",
     }
     people = app.dataframe[0].value
-    assert people.to_dict("records") == [
-        {"annotator": ana.name, "submitted": 1, "drafts": 1, "discarded": 0, "waiting for them": 1}
-    ]
+    assert people.to_dict("records") == [{"annotator": ana.name, "submitted": 1, "drafts": 1, "discarded": 0, "waiting": 1}]
     press(app, "Bring the votes home")
     assert "1 new votes" in wait_for_transfer("pull")
     assert connected.store.votes(NAME)["annotator"].tolist() == [ana.name]
