@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
@@ -181,13 +181,10 @@ def _asked_of(part: Part, answers: Mapping[str, str]) -> Iterable[Question]:
     yield Question(id=f"{MODEL}{part.what}", text=text, why=why, answer=part.answer)
 
 
-def _of_release(parts: Iterable[Part], answers: Mapping[str, str]) -> Question:
-    named = sorted({part.licence for part in parts if part.licence})
-    why = (
-        f"Its parts stand under {', '.join(named)}, and under terms without a name."
-        if named
-        else "Its parts have no known licence."
-    )
+def _of_release(parts: Sequence[Part], answers: Mapping[str, str]) -> Question:
+    named = sorted({part.licence for part in parts} - {"", "other"})
+    own = ["terms of their own"] if any(part.licence in ("", "other") for part in parts) else []
+    why = f"Its parts stand under {' and under '.join([', '.join(named)] * bool(named) + own)}."
     text = "Under which licence does the release as a whole go out?"
     return Question(id=RELEASE, text=text, why=why, choices=CHOICES, answer=answers.get(RELEASE, ""))
 

@@ -23,6 +23,7 @@ def test_a_model_whose_terms_forbid_it_is_shown_and_must_be_answered():
     assert terms.licence == "other"
     assert [question.id for question in terms.open] == [f"{MODEL}gpt-4o-mini", RELEASE]
     assert "compete with OpenAI" in terms.open[0].why
+    assert terms.open[1].why == "Its parts stand under apache-2.0 and under terms of their own."
     assert "as known in 2025-01" in terms.open[0].why
     answers = {f"{MODEL}gpt-4o-mini": "A letter of theirs of 3 May allows it.", RELEASE: "cc-by-nc-4.0"}
     answered = compose(project(), models=["gpt-4o-mini"], answers=answers)
@@ -49,6 +50,7 @@ def test_rows_of_a_file_have_the_licence_that_is_answered():
     terms = compose(source, models=[], answers={})
     assert [question.id for question in terms.open] == [SOURCE, RELEASE]
     assert "ana" not in terms.open[0].text
+    assert terms.open[1].why == "Its parts stand under terms of their own."
     assert compose(source, models=[], answers={SOURCE: "cc-by-4.0", RELEASE: "cc-by-4.0"}).licence == "cc-by-4.0"
 
 
