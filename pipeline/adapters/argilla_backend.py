@@ -2,7 +2,7 @@
 
 Everything may be interrupted anywhere, on this side and on the server's, and repeated: the server knows a pair by its
 id, and what is there already is left alone. Records are read and written over REST, for the SDK cannot read a dataset
-in which one response has no values. Nothing is ever deleted.
+in which one response has no values. Nothing is deleted but by `remove`.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ else. SDK: `Dataset.records(with_responses=True)` and `Dataset.records.log`, on 
 
 import json
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -107,6 +108,8 @@ def measure(stack: Stack, folder: Path) -> dict[str, float]:
 
 
 def main() -> int:
+    # Whoever ends the benchmark early ends its server too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     ports = Ports(*(free_port() for _ in range(4)))
     with tempfile.TemporaryDirectory() as folder:
         stack = Stack(Path(folder) / "stack", ports)
