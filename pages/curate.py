@@ -127,7 +127,7 @@ def _show_outcome(project: Project, curation: Curation) -> None:
     st.write(widgets.plain(tables.outcome_sentence(curation)))
     empty = tables.empty_texts(curation.preferences)
     if empty:
-        st.caption(f"{empty:,} of them hold an empty text; the export leaves those out.")
+        st.caption(f"{empty:,} of the preferences hold an empty text; the export leaves those out.")
     table = tables.outcomes(curation)
     widgets.chart(charts.reasons(table), key="reasons")
     widgets.download(lambda: table, key="outcomes", name="outcomes")

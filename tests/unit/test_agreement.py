@@ -150,6 +150,22 @@ def test_people_who_share_few_pairs_do_not_enter_the_mean_of_cohens_kappa():
     assert np.isnan(mean.value)
 
 
+def test_votes_kept_as_codes_give_the_same_numbers_also_where_a_code_is_not_used():
+    frame = random_study(5, n_pairs=60)
+    codes = frame.astype({"pair_id": "category", "annotator": "category", "choice": "category"})
+    for some in (slice(None), frame["pair_id"] != "p1", frame["annotator"] != "a"):
+        of_codes, of_text = (agreement.measure(each.loc[some]) for each in (codes, frame))
+        assert (of_codes.pairs, of_codes.annotators) == (of_text.pairs, of_text.annotators)
+        for name, expected in of_text.coefficients.items():
+            found = of_codes.coefficients[name]
+            assert (found.value, found.low, found.wide_low) == pytest.approx((expected.value, expected.low, expected.wide_low))
+
+
+def test_more_people_and_pairs_than_one_number_holds_are_refused():
+    with pytest.raises(VoteError, match="more than can be compared at once"):
+        compare_annotators(np.array([2**20]), np.array([2**25]), np.array([0]), n_labels=4)
+
+
 def test_thousands_of_people_are_compared_as_a_few_are():
     # Codes spread over 3,000 people take the way for many; the numbers are those of the way for few.
     draw = np.random.default_rng(0)
