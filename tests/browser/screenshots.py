@@ -32,6 +32,8 @@ def take(browser: Browser, address: str, name: str, page_path: str, size: str, s
     page.goto(f"{address}/{page_path}")
     page.get_by_role("heading", level=1).wait_for(timeout=60_000)
     page.wait_for_timeout(3_000)
+    # On a busy machine a chart may still be on its way.
+    expect(page.get_by_test_id("stSkeleton")).to_have_count(0, timeout=60_000)
     if heading:
         page.get_by_text("Every number of the report").click()
         page.get_by_role("heading", name=heading).evaluate("heading => heading.scrollIntoView()")
