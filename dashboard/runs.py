@@ -60,10 +60,12 @@ def _show_progress(job: Job) -> None:
     pace = jobs.pace(job, now=datetime.now(UTC))
     what = "prompts" if job.kind == "generate" else "verdicts"
     st.progress(pace.done_share, text=f"{job.done:,} of {job.total:,} {what}" if job.total else "Starting …")
+    # Before the first answer nothing is known, not even whether there is a price.
+    spent = "–" if not job.total else "no price given" if job.cost_usd is None else tables.money(job.cost_usd)
     numbers = {
         "Answers a minute": "–" if pace.per_minute is None else f"{pace.per_minute:,.0f}",
         "Time left": "–" if pace.seconds_left is None else model_tables.duration(pace.seconds_left),
-        "Spent": "no price given" if job.cost_usd is None else tables.money(job.cost_usd),
+        "Spent": spent,
         "Failed": f"{sum(job.failed.values()):,}",
     }
     with st.container(horizontal=True):

@@ -62,17 +62,22 @@ def _connect() -> Any:
             # On other machines runs the code that runs here; on this one it is there already.
             **({"runtime_env": {"py_modules": [str(ROOT)]}} if address else OWN_CLUSTER),
         )
-    except (ConnectionError, RuntimeError, ValueError, OSError, ray.exceptions.RayError) as error:
+    except Exception as error:  # Ray raises that itself, where its processes take longer than 30 seconds to start
         raise BackendError(
-            f"The Ray cluster {address or 'on this machine'} cannot be used: {str(error).splitlines()[0]}",
-            hint="Check RAY_ADDRESS and that the cluster runs. If it asks for a token, set RAY_AUTH_MODE=token and the token "
-            "here as well; docs/scale.md has the steps.",
+            f"The Ray cluster {address or 'on this machine'} cannot be used: {_lines(error)[0]}",
+            hint="Check RAY_ADDRESS and that the cluster runs, and try again when this machine is less busy. If the cluster asks "
+            "for a token, set RAY_AUTH_MODE=token and the token here as well; docs/scale.md has the steps.",
         ) from error
     finally:
         # Ray takes over the signal with which a run is asked to stop in good order.
         if on_main_thread:
             signal.signal(signal.SIGTERM, listens)
     return ray
+
+
+def _lines(error: Exception) -> list[str]:
+    """What an error says, line by line; its name where it says nothing."""
+    return str(error).strip().splitlines() or [type(error).__name__]
 
 
 def _check_reachable(address: str) -> None:
@@ -134,7 +139,7 @@ class RayConversation(Conversation):
             return Answer(text=None, error=str(FailureReason.CONNECTION), detail=detail, is_down=True)
         except self._ray.exceptions.RayError as error:
             raise BackendError(
-                f"A machine of the Ray cluster cannot run the studio: {str(error).strip().splitlines()[-1]}",
+                f"A machine of the Ray cluster cannot run the studio: {_lines(error)[-1]}",
                 hint="Install the same requirements.txt, for the same Python, on each machine of the cluster.",
             ) from error
         if isinstance(said, Answer):

@@ -66,20 +66,34 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
     port = port if not 10002 <= port <= 19999 else port + 10_000
     start = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block", "--node-ip-address=127.0.0.1"]
     start += [f"--port={port}", "--include-dashboard=false", "--disable-usage-stats", "--num-cpus=0"]
-    with (tmp_path / "ray.log").open("wb") as log:
-        process = subprocess.Popen(
-            start, env=os.environ | env | {"MODEL_KEY": KEY}, stdout=log, stderr=log, start_new_session=True
-        )
+    process = started(start, os.environ | env | {"MODEL_KEY": KEY}, tmp_path)
     try:
-        wait_until(lambda: "Ray runtime started" in (tmp_path / "ray.log").read_text(), process)
         yield Cluster(address=f"127.0.0.1:{port}", env=env)
     finally:
-        process.terminate()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(20)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        end(process)
+
+
+def started(start: list[str], env: dict[str, str], folder: Path) -> "subprocess.Popen[bytes]":
+    """Ray's head, ready. Ray gives itself half a minute, which a busy machine may not have: then it is started again."""
+    for number in range(3):
+        log = folder / f"ray-{number}.log"
+        with log.open("wb") as output:
+            process = subprocess.Popen(start, env=env, stdout=output, stderr=output, start_new_session=True)
+        while process.poll() is None and "Ray runtime started" not in log.read_text():
+            time.sleep(0.2)
+        if process.poll() is None:
+            return process
+        end(process)
+    raise AssertionError(log.read_text())
+
+
+def end(process: "subprocess.Popen[bytes]") -> None:
+    process.terminate()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(20)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def wait_until(holds: Callable[[], bool], process: "subprocess.Popen[bytes] | None" = None) -> None:
