@@ -107,10 +107,10 @@ def _check_row(kind: str, row: dict[str, Any], tokenizer: Any, is_conversational
     where = f"{kind}, pair {row.get('pair_id')}"
     if is_conversational(whole) != isinstance(row[sides[0]], list):
         raise SystemExit(f"{where}: TRL takes a conversation for plain text, or the other way round")
-    asked = _words(whole["prompt"]) if "prompt" in whole else []
     for side in sides:
         said = _words(whole[side])
-        if asked and asked[-1] and said and said[0] == asked[-1]:
+        # By who speaks, not by the words: a weak model may answer with the prompt, and somebody may have preferred that.
+        if "prompt" in whole and isinstance(whole[side], list) and whole[side][0]["role"] == "user":
             raise SystemExit(f"{where}: the prompt is said twice")
         text = told["text"] if side == "messages" else told[side]
         if not text.strip() or said[-1] not in text:
