@@ -74,7 +74,9 @@ def _short(value: object) -> str:
 
 
 def _table(rows: list[Summary]) -> str:
-    cells = [list(rows[0]), *([_short(value) for value in row.values()] for row in rows)]
+    # Rows may differ in what they tell: formats leave rows out for reasons of their own.
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    cells = [names, *([_short(row.get(name)) for name in names] for row in rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
     return "\n".join(
         "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells
