@@ -17,17 +17,16 @@ def show_rows(table: pd.DataFrame) -> None:
     st.dataframe(table, hide_index=True, lazy=len(table) >= widgets.LAZY_FROM_ROWS)
 
 
-def open_pair(rows: pd.DataFrame, words: InWords, pairs: pd.DataFrame, *, key: str, name: str) -> None:
-    """Show a table of pairs, as `choose_pair`; a row that is chosen shows its prompt and both responses below.
-
-    `pairs`: columns `pair_id, prompt, first, second`.
-    """
-    _show(choose_pair(rows, words, key=key, name=name), pairs, {"first": "First response", "second": "Second response"})
-
-
 def open_preference(preferences: pd.DataFrame, words: InWords, *, key: str, name: str) -> None:
     """Show a table of preferences; a row that is chosen shows prompt, chosen and rejected below."""
-    _show(choose_pair(preferences, words, key=key, name=name), preferences, {"chosen": "Chosen", "rejected": "Rejected"})
+    pair_id = choose_pair(preferences, words, key=key, name=name)
+    if pair_id is None:
+        return
+    row = preferences[preferences["pair_id"] == pair_id].iloc[0]
+    widgets.text_card("Prompt", str(row["prompt"]))
+    for column, side in zip(st.columns(2), ("chosen", "rejected"), strict=True):
+        with column:
+            widgets.text_card(side.capitalize(), str(row[side]))
 
 
 def choose_pair(rows: pd.DataFrame, words: InWords, *, key: str, name: str) -> str | None:
@@ -48,13 +47,3 @@ def choose_pair(rows: pd.DataFrame, words: InWords, *, key: str, name: str) -> s
     places = chosen["selection"]["rows"]
     # The table may have become shorter since the row was chosen.
     return str(shown.index[places[0]]) if places and places[0] < len(shown) else None
-
-
-def _show(pair_id: str | None, rows: pd.DataFrame, sides: dict[str, str]) -> None:
-    if pair_id is None:
-        return
-    row = rows[rows["pair_id"] == pair_id].iloc[0]
-    widgets.text_card("Prompt", str(row["prompt"]))
-    for column, (name, title) in zip(st.columns(2), sides.items(), strict=True):
-        with column:
-            widgets.text_card(title, str(row[name]))

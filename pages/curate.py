@@ -152,7 +152,9 @@ def _offer_flips(project: Project, pairs: pd.DataFrame, rules: Rules) -> None:
     if flipped.empty:
         st.write("There is none: all methods come to the same outcome on every pair.")
         return
-    reading.open_pair(flipped, lambda some: tables.flips(some, pairs), pairs, key="flips", name="methods-differ")
+    chosen = reading.choose_pair(flipped, lambda some: tables.flips(some, pairs), key="flips", name="methods-differ")
+    if chosen is not None:
+        deciding.decide_pair(project, pairs, chosen, key="flips")
 
 
 def _show_sureness(project: Project, rules: Rules) -> None:

@@ -16,8 +16,8 @@ from pipeline.errors import VoteError
 from pipeline.records import Choice, Role, content_id
 
 ADJUDICATOR = str(Role.ADJUDICATOR)
-REPEAT = str(Role.REPEAT)
 """The `method` of an outcome that a reviewer decided."""
+REPEAT = str(Role.REPEAT)
 
 MAX_REASON_CHARS = 2_000
 LABELS = (Choice.FIRST, Choice.SECOND, Choice.TIE, Choice.BOTH_BAD)

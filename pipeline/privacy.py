@@ -16,7 +16,8 @@ import pyarrow as pa
 
 from pipeline.versions import text_of
 
-EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
+# No longer than an address may be (RFC 5321): else a long word is tried from each of its letters on.
+EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+")
 PHONE = re.compile(r"(?<![\w.,/-])(?<!\d\s)(?:\+\d{1,3}|[0٠۰०০](?![.,]))[\s().-]{0,2}\d(?:[\s().-]{0,2}\d){6,12}(?![\w/])")
 DATE = re.compile(r"\d{1,4}[-./]\d{1,2}[-./]\d{1,4}")
 NOT_WRITTEN_BY_PEOPLE = re.compile(

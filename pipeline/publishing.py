@@ -6,7 +6,6 @@ environment at the moment it is used, and is neither stored nor shown.
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict
@@ -25,7 +24,6 @@ from pipeline.settings import Settings
 
 Progress = Callable[[int, int], None]
 KIND = "publish"
-MANIFEST = "manifest.json"
 
 
 class Publishing:
@@ -44,7 +42,7 @@ class Publishing:
         """
         chosen = self._find(name, release)
         # Under every name that was ever voted under, joined ones too.
-        names = self.store.votes(name, history=True)["annotator"].unique()
+        names = {*self.store.votes(name, history=True)["annotator"].unique(), *self.store.aliases(name)}
         return privacy.search(versions.tables(Path(chosen.directory)), names=names)
 
     def hindrances(self, name: str, release: str, *, texts_reviewed: bool = False) -> list[PublishError]:
@@ -119,12 +117,13 @@ class Publishing:
                 connection broke; publishing again goes on from there.
             JobError: The project is being published already.
         """
-        chosen = self._find(name, release)
-        hub_push.check_name(repo)
-        for hindrance in self.hindrances(name, release, texts_reviewed=texts_reviewed):
-            raise hindrance
-        command = command_of(name, chosen.name, repo, is_private=is_private, texts_reviewed=texts_reviewed)
+        command = command_of(name, release, repo, is_private=is_private, texts_reviewed=texts_reviewed)
+        # A page reads what stands in the way off the job.
         with jobs.recording(self.store, project=name, kind=KIND, command=command) as recorder:
+            chosen = self._find(name, release)
+            hub_push.check_name(repo)
+            for hindrance in self.hindrances(name, release, texts_reviewed=texts_reviewed):
+                raise hindrance
 
             def on_progress(done: int, total: int) -> None:
                 recorder.progress(done=done, total=total)
@@ -169,11 +168,11 @@ class Publishing:
     def _find(self, name: str, release: str) -> Release:
         """The release as it was written; one that was changed since is not what its card says, so it is refused."""
         chosen = self.store.release(self.store.project(name).name, release)
-        manifest = Path(chosen.directory) / MANIFEST
-        if not manifest.is_file() or hashlib.sha256(manifest.read_bytes()).hexdigest() != chosen.digest:
+        wrong = versions.differences(Path(chosen.directory), chosen.digest)
+        if wrong:
             raise PublishError(
-                f"The folder of {chosen.label} is gone or was changed since it was written: {chosen.directory}.",
-                hint="Put it back, or export again: the same votes and rules give the same release.",
+                f"The folder of {chosen.label} was changed since it was written: {', '.join(wrong)} in {chosen.directory}.",
+                hint="Put it back as it was, or export again: the same votes and rules give the same release.",
             )
         return chosen
 

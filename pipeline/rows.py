@@ -194,7 +194,8 @@ def _votes(material: Material) -> Counted:
     """Latest votes, skips too, under pseudonyms; `shown_first` says which response was seen first. Without the texts."""
     frame = _of_pairs(material.votes, material)
     names = {name: pseudonym(name, key=material.project.order_key) for name in frame["annotator"].unique()}
-    frame = frame.assign(annotator=frame["annotator"].map(names))
+    # As text: a column of codes would keep the order of the real names.
+    frame = frame.assign(annotator=frame["annotator"].astype(str).map(names))
     written = _written(frame, ("reason", "edited")) & _pair_is_written(frame, material.pairs)
     frame = frame[written].sort_values(["prompt_id", "pair_id", "annotator"])
     return frame, +Counter({"not_text": int((~written).sum())})

@@ -172,8 +172,8 @@ def push(
         PublishError: As `look`; or the repository changed meanwhile, or the connection broke.
     """
     plan = look(target, folder, project=project)
-    api = HfApi(endpoint=target.endpoint, token=target.token)
-    if not plan.exists:
+    api, created = HfApi(endpoint=target.endpoint, token=target.token), not plan.exists
+    if created:
         _asking(target, lambda: api.create_repo(target.repo, repo_type=DATASET, private=target.is_private, exist_ok=True))
         plan = look(target, folder, project=project)
     tag = _free_tag(version, plan, folder)
@@ -193,7 +193,7 @@ def push(
         tag=tag,
         before=before,
         uploaded=len(uploads),
-        created=not plan.head or not plan.tags,
+        created=created,
     )
 
 

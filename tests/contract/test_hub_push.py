@@ -113,6 +113,12 @@ def test_again_nothing_is_sent_and_nothing_changes(hub, folder):
     assert len(hub.repos["ana/kaas"].commits) == 2
 
 
+def test_a_repository_that_was_there_was_not_created(hub, folder):
+    pushed = send(hub, folder)
+    hub.repos["ana/kaas"].tags.clear()
+    assert (pushed.created, send(hub, folder).created) == (True, False)
+
+
 def test_the_next_version_replaces_what_changed_removes_what_it_no_longer_has_and_the_old_one_stays_under_its_tag(
     hub, folder, tmp_path
 ):

@@ -11,7 +11,7 @@ def show_many() -> None:
 
     ids = [f"p{number}" for number in range(6_000)]
     pairs = pd.DataFrame({"pair_id": ids, "prompt": ids, "first": ids, "second": ids})
-    reading.open_pair(pairs, lambda rows: rows.set_index("pair_id")[["prompt"]], pairs, key="many", name="many")
+    reading.choose_pair(pairs, lambda rows: rows.set_index("pair_id")[["prompt"]], key="many", name="many")
 
 
 def test_six_thousand_pairs_open_and_say_how_many_are_there():

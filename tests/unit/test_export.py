@@ -190,6 +190,9 @@ def test_votes_are_raw_and_under_pseudonyms(study):
     assert all(row[f"{row['shown_first']}_source"] == "human" for row in rows)
     assert {row["annotator"] for row in rows} == {pseudonym(name, key="key") for name in ("ana", "ben", "cis")}
     assert "ana" not in json.dumps(rows)
+    # In the order of the pseudonyms: that of the real names would tell them.
+    three = [row["annotator"] for row in rows if row["prompt"] == "Wat is kaas?"]
+    assert three == sorted(three)
     one = next(row for row in rows if row["annotator"] == pseudonym("ana", key="key") and row["prompt"] == "Zing.")
     assert (one["reason"], one["seconds"], one["guidelines_version"]) == ("zomaar", 4.5, "g1")
     assert one["at"] == "2026-01-02T03:04:00.000000+00:00"

@@ -64,6 +64,11 @@ def test_a_name_is_a_word_of_its_own_where_the_script_has_words():
     assert matches("a.b (c)", "a.b (c)") == [("name", "a.b (c)")]
 
 
+def test_a_million_letters_in_one_word_are_searched_in_no_time():
+    # Tried from every letter on to the end, this takes hours; the timeout of a test is minutes.
+    assert matches("a" * 1_000_000 + " @") == []
+
+
 def test_the_same_text_in_several_formats_is_told_once():
     tables = votes(prompt=["mail a@b.nl", "mail a@b.nl"])
     assert len(search([*tables, ("dpo", tables[0][1])], names=[])) == 1

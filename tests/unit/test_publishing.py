@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import ExportError, PublishError
-from pipeline.records import Choice, Project, Prompt, Response, Vote, make_pair, response_id
+from pipeline.records import Choice, Job, Project, Prompt, Response, Vote, make_pair, response_id
 from pipeline.settings import Settings
 from pipeline.studio import Studio
 from pipeline.wiring import open_studio
@@ -50,7 +50,7 @@ def test_an_open_question_about_a_licence_stops_publishing_until_it_is_answered_
     assert "2 questions about the licence are open: [model:gpt-4o]" in in_the_way(studio)[0]
     with pytest.raises(PublishError, match="questions about the licence"):
         studio.publishing.publish("kaas", "latest", "ana/kaas")
-    assert studio.store.jobs("kaas") == []
+    assert [job.state for job in studio.store.jobs("kaas")] == ["failed"]
     answer_everything(studio)
     # The release that was written keeps the card it has; the next one states what was answered.
     assert "states the licence other; by your answers it is cc-by-nc-4.0" in in_the_way(studio)[0]
@@ -82,6 +82,36 @@ def test_personal_data_is_shown_and_stops_publishing_until_somebody_has_read_it(
     ]
     assert "1 e-mail, 2 name" in in_the_way(studio)[0]
     assert in_the_way(studio, texts_reviewed=True) == []
+
+
+def test_a_name_is_looked_for_after_its_votes_were_joined_to_another(studio: Studio):
+    add_project(studio, model="qwen2.5:7b", prompts=1, reason="zoals Fatima al zei")
+    studio.decisions.rename_annotator("kaas", "fatima", "annotator 7")
+    studio.export("kaas", ["votes"])
+    assert [each.match for each in studio.publishing.personal("kaas", "latest")] == ["Fatima"]
+
+
+@pytest.mark.parametrize("path", ["README.md", "dpo/train.jsonl", "private.csv"])
+def test_a_release_with_a_file_that_was_changed_or_added_is_not_published(studio: Studio, path: str):
+    add_project(studio, model="qwen2.5:7b")
+    folder = Path(studio.export("kaas", ["dpo"]).directory)
+    with (folder / path).open("a") as file:
+        file.write("fatima,+31 20 1234567")
+    with pytest.raises(PublishError, match=f"changed since it was written: {path}"):
+        studio.publishing.plan("kaas", "latest", "ana/kaas")
+
+
+def test_a_refusal_to_publish_is_told_by_its_job(studio: Studio, monkeypatch: pytest.MonkeyPatch):
+    add_project(studio)
+    studio.export("kaas", ["dpo"])
+    job = Job(id="j1", project="kaas", kind="publish", command=("publish",))
+    studio.store.save_job(job, unless=lambda _: False)
+    monkeypatch.setenv("STUDIO_JOB_ID", "j1")
+    with pytest.raises(PublishError):
+        studio.publishing.publish("kaas", "latest", "ana/kaas")
+    [told] = studio.store.jobs("kaas")
+    assert told.state == "failed"
+    assert "questions about the licence" in told.message
 
 
 def test_names_of_annotators_are_nowhere_in_a_release(studio: Studio):
