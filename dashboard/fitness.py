@@ -5,6 +5,7 @@ import streamlit as st
 
 from dashboard import release_tables, services, tables, widgets
 from pipeline.errors import PipelineError
+from pipeline.export import ReleaseOptions
 from pipeline.health import in_words, token_rows
 from pipeline.licences import Question
 from pipeline.records import Project, Release
@@ -13,9 +14,9 @@ FINDING_COLUMNS = ("of the rows", "value", "95 %", "n")
 TOKEN_COLUMNS = ("part", "half of the rows up to", "nine in ten", "99 in 100", "longest", "n")
 
 
-def show_health(project: Project) -> None:
+def show_health(project: Project, options: ReleaseOptions) -> None:
     """Whether the rows would teach what people prefer: what to read first, then every number."""
-    report = services.health(project.name)
+    report = services.health(project.name, services.whatever_layout(options))
     st.subheader("Is it fit to train on?", anchor=False)
     if not report.concerns and report.is_small:
         st.info(f"Nothing stands out, but {report.looked_at:,} rows are too few to tell. The numbers are below.")
@@ -35,11 +36,11 @@ def show_health(project: Project) -> None:
         st.caption(f"{report.token_note} The same report goes into the card.")
 
 
-def show_changes(project: Project, latest: Release) -> None:
+def show_changes(project: Project, latest: Release, options: ReleaseOptions) -> None:
     """What is different from the latest release, row by row."""
     st.subheader(f"What changed since {latest.label}?", anchor=False)
     try:
-        found = services.changes(project.name, latest.name)
+        found = services.changes(project.name, latest.name, services.whatever_layout(options))
     except PipelineError as error:
         widgets.error_box(error)
         return

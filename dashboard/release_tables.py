@@ -7,6 +7,7 @@ import pandas as pd
 from pipeline.licences import Part
 from pipeline.privacy import Found
 from pipeline.records import Publication, Release
+from pipeline.splits import SplitReport
 from pipeline.versions import Difference
 
 
@@ -31,6 +32,12 @@ def release_formats(splits: Mapping[str, Mapping[str, int]], formats: Iterable[s
         for kind in map(str, formats)
     ]
     return pd.DataFrame(rows)
+
+
+def split(report: SplitReport) -> pd.DataFrame:
+    """Show how many prompts of each kind are for training and for testing."""
+    rows = [(kind, sizes["train"], sizes["test"]) for kind, sizes in report.by_kind.items()]
+    return pd.DataFrame(rows, columns=["answer chosen, kind of prompt", "prompts to train", "prompts to test"])
 
 
 def releases(written: Iterable[Release], publications: Iterable[Publication] = ()) -> pd.DataFrame:

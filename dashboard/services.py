@@ -4,9 +4,12 @@ Frames come back shared between visitors and must not be changed. A cached read 
 with it (the last vote, the counts), so a page never shows an old number.
 """
 
+import dataclasses
 import functools
 import os
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
 import pandas as pd
@@ -14,12 +17,12 @@ import streamlit as st
 
 from dashboard.downloads import Download
 from pipeline import annotators, privacy, wiring
-from pipeline.adapters import endpoints
+from pipeline.adapters import endpoints, evaluation
 from pipeline.agreement import AgreementReport, measure, offered_choices
 from pipeline.consensus import Advice, advise
 from pipeline.curate import Curation, Rules
 from pipeline.decisions import Reviewed
-from pipeline.export import Contents
+from pipeline.export import Contents, ReleaseOptions
 from pipeline.health import Health
 from pipeline.judge_check import JudgeCheck
 from pipeline.licences import Terms
@@ -30,7 +33,7 @@ from pipeline.records import Project, Role
 from pipeline.segments import by_language, by_segment
 from pipeline.selection import Selection, SelectionRules, select_prompts
 from pipeline.settings import Settings
-from pipeline.shapes import Split
+from pipeline.shapes import Layout, Split
 from pipeline.source import HUB, SAMPLE, Source, file_stamp
 from pipeline.studio import ProjectStatus, Studio
 from pipeline.versions import Difference
@@ -121,19 +124,19 @@ def open_pairs(project: str) -> pd.DataFrame:
 
 
 @_per_version(spinner="Looking at every row…")
-def health(project: str) -> Health:
+def health(project: str, options: ReleaseOptions) -> Health:
     """Return whether the next release is fit to train on."""
-    return studio().facts.health(project)
+    return studio().facts.health(project, options)
 
 
 @_per_version()
-def changes(project: str, since: str) -> Difference:
+def changes(project: str, since: str, options: ReleaseOptions) -> Difference:
     """Return what changed from a release to what the next one would hold.
 
     Raises:
         ExportError: The release cannot be read, or holds no preferences.
     """
-    return studio().facts.changes(project, since=since)
+    return studio().facts.changes(project, since=since, options=options)
 
 
 @_per_version()
@@ -148,10 +151,32 @@ def personal(project: str, release: str) -> list[privacy.Found]:
     return studio().publishing.personal(project, release)
 
 
-@_per_version()
-def contents(project: str) -> Contents:
+def contents(project: str, options: ReleaseOptions) -> Contents:
     """Return what a release of the project would hold, in every format; its frames are shared and must not be changed."""
-    return studio().contents(project, ["all"])
+    return dataclasses.replace(_rows(project, whatever_layout(options)), options=options)
+
+
+def whatever_layout(options: ReleaseOptions) -> ReleaseOptions:
+    """Return the options with the usual layout: the rows are the same in each, and need not be gathered anew."""
+    return dataclasses.replace(options, layout=Layout.MESSAGES, with_system=False)
+
+
+@_per_version()
+def _rows(project: str, options: ReleaseOptions) -> Contents:
+    return studio().contents(project, ["all"], options)
+
+
+@st.cache_data(max_entries=4, show_spinner="Reading the evaluation set…")
+def evaluation_prompts(name: str, data: bytes) -> tuple[str, ...]:
+    """Return the prompts of an uploaded evaluation set.
+
+    Raises:
+        SourceError: The file cannot be read, or holds no column of prompts.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / Path(name).name
+        file.write_bytes(data)
+        return tuple(evaluation.read_prompts(file))
 
 
 @_per_version()

@@ -9,15 +9,22 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard import fitness, publishing, release_tables, services, widgets
+from dashboard import fitness, publishing, release_options, release_tables, services, training, widgets
 from pipeline import curate, export
-from pipeline.card import TRAINERS, WHAT_FORMATS_HOLD, orpo_script, training_command
+from pipeline.card import WHAT_FORMATS_HOLD
 from pipeline.errors import PipelineError
-from pipeline.export import Contents, Format
+from pipeline.export import Contents, Format, ReleaseOptions
 from pipeline.records import Project, Release
 from pipeline.release import zip_folder
 from pipeline.shapes import texts_of
 
+SPOKEN = {
+    "system": "System prompt",
+    "prompt": "Prompt",
+    "completion": "Answer",
+    "first": "First answer",
+    "second": "Second answer",
+}
 REASONS = {**export.REASONS, **curate.REASONS}
 
 
@@ -27,17 +34,10 @@ def page() -> None:
     project = widgets.pick_project()
     if project is None:
         return
-    contents = services.contents(project.name)
+    contents = services.contents(project.name, ReleaseOptions())
     releases = services.studio().store.releases(project.name)
     if contents.counts["preferences"]:
-        _show_counts(contents)
-        formats = _choose_formats(contents)
-        _show_rows(contents, formats)
-        fitness.show_health(project)
-        if releases:
-            fitness.show_changes(project, releases[0])
-        fitness.show_terms(project)
-        _show_writing(project, formats, releases)
+        _show_next(project, releases)
         releases = services.studio().store.releases(project.name)
     elif contents.counts["votes"]:
         message = "There are votes, but under the present rules they decide no pair yet."
@@ -47,6 +47,24 @@ def page() -> None:
         widgets.empty_state(message, next_page="annotate", label="Open the voting page")
     if releases:
         _show_releases(project, releases)
+
+
+def _show_next(project: Project, releases: list[Release]) -> None:
+    """The next release: what shall be in it, what that is worth, and the button that writes it."""
+    counts = st.container()
+    formats = _choose_formats()
+    options, is_tried = release_options.choose(formats)
+    contents = services.contents(project.name, options)
+    with counts:
+        _show_counts(contents)
+    _show_sizes(contents, formats)
+    _show_rows(contents, formats)
+    fitness.show_health(project, options)
+    if releases:
+        fitness.show_changes(project, releases[0], options)
+    fitness.show_terms(project)
+    version = releases[0].version + 1 if releases else 1
+    _show_writing(project, formats, version, options, is_tried=is_tried)
 
 
 def _show_counts(contents: Contents) -> None:
@@ -65,19 +83,20 @@ def _show_counts(contents: Contents) -> None:
                 widgets.go_to("curate")
 
 
-def _choose_formats(contents: Contents) -> list[Format]:
-    """Let the visitor choose what to write, and show how many rows each has."""
+def _choose_formats() -> list[Format]:
+    """Let the visitor choose what to write."""
     st.subheader("What shall be in it?", anchor=False)
     chosen = st.multiselect("Formats", list(Format), default=[Format.DPO, Format.ORPO], format_func=lambda kind: kind.upper())
-    formats = [kind for kind in Format if kind in chosen]
+    if not chosen:
+        st.info("Choose at least one format.")
+    return [kind for kind in Format if kind in chosen]
+
+
+def _show_sizes(contents: Contents, formats: list[Format]) -> None:
+    """How many rows each chosen format has, and what is held out."""
     if formats:
         st.dataframe(release_tables.release_formats(contents.splits, formats, WHAT_FORMATS_HOLD), hide_index=True)
-        st.caption(
-            "Up to 100 prompts, one in ten at most, are held out for testing, the same in every format; below 20 prompts none is."
-        )
-    else:
-        st.info("Choose at least one format.")
-    return formats
+        release_options.show_split(contents.split_report)
 
 
 def _show_rows(contents: Contents, formats: list[Format]) -> None:
@@ -90,25 +109,27 @@ def _show_rows(contents: Contents, formats: list[Format]) -> None:
     rows = contents.preview(kind)
     for tab, row in zip(st.tabs([f"Row {number}" for number, _ in enumerate(rows, start=1)]), rows, strict=True):
         with tab:
-            prompt, *answers = texts_of(kind, row).items()
-            widgets.text_card(prompt[0].capitalize(), prompt[1])
-            for column, (name, text) in zip(st.columns(len(answers)), answers, strict=True):
+            texts = texts_of(kind, row)
+            asked = [(name, texts.pop(name)) for name in ("system", "prompt") if name in texts]
+            for name, text in asked:
+                widgets.text_card(SPOKEN[name], text)
+            for column, (name, text) in zip(st.columns(len(texts)), texts.items(), strict=True):
                 with column:
-                    widgets.text_card(name.capitalize(), text)
+                    widgets.text_card(SPOKEN.get(name, name.capitalize()), text)
             with st.expander("As it stands in the file"):
                 st.code(json.dumps(row, ensure_ascii=False, indent=2), language="json", wrap_lines=True)
 
 
-def _show_writing(project: Project, formats: list[Format], releases: list[Release]) -> None:
+def _show_writing(project: Project, formats: list[Format], version: int, options: ReleaseOptions, *, is_tried: bool) -> None:
     """Offer to write the next version, and say what became of it."""
-    version = releases[0].version + 1 if releases else 1
     st.subheader(f"Write it as v{version}", anchor=False)
     st.write("A release never changes. What comes later is the next version, and this one stays as it is.")
     if not st.button("Write the release", type="primary", disabled=not formats):
         return
     try:
-        with st.spinner("Writing and checking the files …"):
-            result = services.studio().export(project.name, list(formats))
+        doing = "Trying the training, which takes some minutes, then writing" if is_tried else "Writing and checking the files"
+        with st.spinner(f"{doing} …"):
+            result = services.studio().export(project.name, formats, options=options, try_training=is_tried)
     except PipelineError as error:
         widgets.error_box(error)
         return
@@ -144,21 +165,7 @@ def _show_releases(project: Project, releases: list[Release]) -> None:
         name = st.selectbox("Single file", list(files), key=f"file-{release.name}")
         st.download_button("Download this file", files[name].read_bytes, file_name=files[name].name, key=f"one-{release.name}")
     publishing.show_publishing(project, release)
-    _show_training(folder, [kind for kind in TRAINERS if (folder / kind).is_dir()])
-
-
-def _show_training(folder: Path, formats: list[str]) -> None:
-    """Commands that train on the release where it lies."""
-    command = training_command(formats, folder=str(folder))
-    if not command and "orpo" not in formats:
-        return
-    st.subheader("How to train on it", anchor=False)
-    st.write("TRL reads the folder as it is. Run this where it lies, in an environment of its own.")
-    if command:
-        st.code(command, language="sh", wrap_lines=True)
-    if "orpo" in formats:
-        with st.expander("ORPO, from Python"):
-            st.code(orpo_script(str(folder)), language="python", wrap_lines=True)
+    training.show_training(folder)
 
 
 page()

@@ -6,8 +6,6 @@ outside (names, guidelines) is shown as text and never becomes a heading, a link
 
 from __future__ import annotations
 
-import json
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -16,9 +14,9 @@ from pipeline.card_head import head
 from pipeline.health import Health
 from pipeline.licences import Outputs, Terms
 from pipeline.markdown import block, inline, number, table
+from pipeline.recipes import Recipe
 from pipeline.records import HUMAN, Project
 
-MODEL = "Qwen/Qwen2.5-0.5B-Instruct"
 TRAINERS = ("dpo", "orpo", "kto", "reward", "sft")
 WHAT_FORMATS_HOLD = {
     "dpo": "prompt, chosen and rejected, for `DPOTrainer`",
@@ -48,7 +46,8 @@ class CardFacts:
     `excluded` is pairs by reason, and `reasons` says each reason in words; `agreement` has the shape that the
     `agreement` command prints; `models` are the sources that are not people; `judges` are rows of
     `judge.by_judge`; `agreement_inside` is `agreement` of the votes on the pairs in the release alone; `decided_by_judges` is
-    how many preferences a judge filled in; `tools` are programs that made parts of it, as the Hub tags them.
+    how many preferences a judge filled in; `tools` are programs that made parts of it, as the Hub tags them; `commands` train
+    on it, by format; `recipes` are those in it, and `training_check` is what `export.try_training` returned, if it was tried.
     """
 
     splits: Mapping[str, Mapping[str, int]]
@@ -67,6 +66,9 @@ class CardFacts:
     agreement_inside: Mapping[str, object] = field(default_factory=dict)
     decided_by_judges: int = 0
     tools: Sequence[str] = ()
+    commands: Mapping[str, str] = field(default_factory=dict)
+    recipes: Sequence[Recipe] = ()
+    training_check: Mapping[str, object] = field(default_factory=dict)
 
 
 def card(project: Project, facts: CardFacts) -> str:
@@ -95,7 +97,7 @@ def card(project: Project, facts: CardFacts) -> str:
         *_chosen_and_left_out(facts),
         *_limits(project, facts),
         *_licence(facts.terms),
-        *_training(facts),
+        *card_evidence.training(facts.commands, facts.recipes, facts.training_check),
         *_citation(project),
     ]
     return "\n\n".join(parts) + "\n"
@@ -212,15 +214,6 @@ def _licence(terms: Terms | None) -> list[str]:
     ]
 
 
-def _training(facts: CardFacts) -> list[str]:
-    folder = "PATH-OF-THIS-FOLDER"
-    command = training_command(list(facts.splits), folder=folder)
-    parts = [f"```sh\n{command}\n```"] if command else []
-    if "orpo" in facts.splits:
-        parts += ["TRL trains ORPO from Python:", f"```python\n{orpo_script(folder)}\n```"]
-    return ["## How to train", *parts] if parts else []
-
-
 def _citation(project: Project) -> list[str]:
     if project.source != "hub":
         return []
@@ -229,29 +222,3 @@ def _citation(project: Project) -> list[str]:
         "The prompts and human responses are those of the Aya dataset; please cite it.",
         f"```bibtex\n{AYA}\n```",
     ]
-
-
-def training_command(formats: Sequence[str], *, folder: str) -> str:
-    """Return the shell command that trains on the first format TRL has a command for; empty when there is none."""
-    kind = next((each for each in TRAINERS if each in formats and each != "orpo"), "")
-    if not kind:
-        return ""
-    return (
-        f"pip install trl\ntrl {kind} --model_name_or_path {MODEL} \\\n"
-        f"  --dataset_name {shlex.quote(folder)} --dataset_config {kind} --output_dir trained-{kind}"
-    )
-
-
-def orpo_script(folder: str) -> str:
-    """Return the lines of Python that train ORPO on the release in `folder`."""
-    return f"""from datasets import load_dataset
-from transformers import AutoModelForCausalLM, AutoTokenizer
-from trl.experimental.orpo import ORPOConfig, ORPOTrainer
-
-trainer = ORPOTrainer(
-    model=AutoModelForCausalLM.from_pretrained("{MODEL}"),
-    args=ORPOConfig(output_dir="trained-orpo"),
-    train_dataset=load_dataset({json.dumps(folder)}, "orpo", split="train"),
-    processing_class=AutoTokenizer.from_pretrained("{MODEL}"),
-)
-trainer.train()"""

@@ -1,12 +1,14 @@
-"""Card evidence: what the numbers say of a release, in the words of its card: agreement, judges, fitness for training.
+"""Card evidence: what the numbers say of a release, in the words of its card: agreement, judges, fitness, how to train.
 
 Reports come in; parts of a Markdown text go out, each number with its interval and n. Reads no files, writes none.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 
 from pipeline.health import Health, in_words, token_rows
 from pipeline.markdown import inline, number, table
+from pipeline.recipes import Recipe
 
 RELIABLE, TENTATIVE = 0.8, 0.667
 """Krippendorff (2004), "Reliability in Content Analysis": what an alpha is good for."""
@@ -129,6 +131,45 @@ def health(report: Health | None) -> list[str]:
         table(("Part", "Half of the rows up to", "Nine in ten", "99 in 100", "Longest", "n"), lengths),
         report.token_note,
     ]
+
+
+def training(commands: Mapping[str, str], recipes: Sequence[Recipe], tried: Mapping[str, object]) -> list[str]:
+    """Return how to train on the release, why so, and what came of trying it."""
+    if not commands:
+        return []
+    parts = [
+        "## How to train",
+        "In the folder of this release (`hf download OWNER/NAME --repo-type dataset --local-dir FOLDER` brings it from the Hub):",
+        "```sh\n" + "\n".join(commands.values()) + "\n```",
+    ]
+    reasons = [
+        (str(recipe.kind), f"`{name}`", inline(json.dumps(value)), inline(why))
+        for recipe in recipes
+        for name, value, why in recipe.reasoned
+    ]
+    if reasons:
+        parts += [
+            "The files in `recipes/` settle what the data speaks for; all else is the trainer's own default.",
+            table(("Configuration", "Option", "Value", "Why"), reasons),
+        ]
+    return [*parts, *_tried(tried)]
+
+
+def _tried(tried: Mapping[str, object]) -> list[str]:
+    trainers, versions = tried.get("trainers"), tried.get("versions")
+    if not isinstance(trainers, Mapping) or not isinstance(versions, Mapping):
+        return []
+    rows = [(str(kind), number(one["rows"]), number(one["steps"]), *_ends(one["losses"])) for kind, one in trainers.items()]
+    under = ", ".join(f"{inline(str(name))} {inline(str(version))}" for name, version in versions.items())
+    return [
+        f"**Tried** before it was written, with a tiny model of random weights, under {under}. It shows that the files train, and"
+        " not what they teach.",
+        table(("Recipe", "Rows", "Steps", "Loss at the first step", "At the last"), rows),
+    ]
+
+
+def _ends(losses: Sequence[float]) -> tuple[str, str]:
+    return _figure(losses[0]), _figure(losses[-1])
 
 
 def _figure(value: object) -> str:

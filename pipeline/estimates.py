@@ -7,7 +7,10 @@ number. No tokenizer is at hand, so the sizes of the texts speak first, and the 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from pipeline.errors import GenerationError
@@ -31,6 +34,7 @@ MEASURED_FROM = 10
 """From so many counted answers on, the model's own counts are believed."""
 
 Range = tuple[float, float]
+Size = TypeVar("Size", float, npt.NDArray[np.float64])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,8 +50,13 @@ class Estimate:
 
 def rough_tokens(text: str) -> tuple[int, int]:
     """Return how many tokens a text may be, at least and at most; a rule of thumb, for no tokenizer is at hand."""
-    size = len(text.encode("utf-8", "surrogatepass"))
-    return round(size / BYTES_PER_TOKEN[0]), round(size / BYTES_PER_TOKEN[1])
+    size = float(len(text.encode("utf-8", "surrogatepass")))
+    return round(size / BYTES_PER_TOKEN[0]), round(most_tokens(size))
+
+
+def most_tokens(size_bytes: Size) -> Size:
+    """Return how many tokens so many bytes of UTF-8 may be at most: what prices, limits and health reports reckon with."""
+    return size_bytes / BYTES_PER_TOKEN[1]
 
 
 def estimate_answers(

@@ -16,6 +16,7 @@ from enum import StrEnum
 import numpy as np
 import pandas as pd
 
+from pipeline.estimates import BYTES_PER_TOKEN, rough_tokens
 from pipeline.intervals import Floats, student_t
 from pipeline.near_duplicates import find_repeats, plain
 from pipeline.records import HUMAN
@@ -26,10 +27,11 @@ MOST_ROWS = 5_000
 FEW_ROWS = 100
 """Below so many rows a share moves by more than ten points by chance alone."""
 MAX_LENGTH = 1024
-"""Tokens of prompt and answer together that TRL's trainers keep unless told otherwise."""
-BYTES_PER_TOKEN = 3
-"""An estimate on the careful side: tokenizers of today take three to five bytes of UTF-8 for a token in most languages."""
-ESTIMATED = f"An estimate of one token for {BYTES_PER_TOKEN} bytes, on the careful side; a model's own tokenizer decides."
+"""Tokens of prompt and answer together that TRL's trainers keep unless told otherwise; the recipes tell them."""
+ESTIMATED = (
+    f"An estimate of what it is at most: one token for {BYTES_PER_TOKEN[1]:g} bytes. A model's own tokenizer decides, and takes"
+    " fewer in most languages."
+)
 MANY_TOO_LONG = 0.05
 QUANTILES = (0.5, 0.9, 0.99, 1.0)
 MARKUP = re.compile(
@@ -97,8 +99,8 @@ class Health:
 
 
 def estimate_tokens(text: str) -> int:
-    """Return about how many tokens a text is, without a tokenizer: BYTES_PER_TOKEN bytes of UTF-8 each, rounded up."""
-    return math.ceil(len(text.encode(errors="replace")) / BYTES_PER_TOKEN)
+    """Return how many tokens a text is at most, by the rule of thumb of `estimates`."""
+    return rough_tokens(text)[1]
 
 
 def examine(
@@ -116,7 +118,7 @@ def examine(
         speaks: Says why a text is not in the project's language.
         count: Tokens of a text.
         counted_by: The tokenizer behind `count`; empty for the estimate.
-        max_length: Tokens that the trainer keeps of prompt and answer together.
+        max_length: Tokens that the trainer keeps of prompt and answer together; the recipes say how many.
     """
     seen = preferences.head(MOST_ROWS)
     texts = seen[["prompt", "chosen", "rejected"]].astype(str)

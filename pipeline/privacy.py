@@ -14,8 +14,6 @@ from dataclasses import dataclass
 import pandas as pd
 import pyarrow as pa
 
-from pipeline.versions import text_of
-
 # No longer than an address may be (RFC 5321): else a long word is tried from each of its letters on.
 EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+")
 PHONE = re.compile(r"(?<![\w.,/-])(?<!\d\s)(?:\+\d{1,3}|[0٠۰०০](?![.,]))[\s().-]{0,2}\d(?:[\s().-]{0,2}\d){6,12}(?![\w/])")
@@ -67,13 +65,20 @@ def _in_table(table: pa.Table, person: re.Pattern[str] | None) -> Iterator[Found
         kind = table.schema.field(column).type
         if NOT_WRITTEN_BY_PEOPLE.search(column) or not (pa.types.is_string(kind) or pa.types.is_list(kind)):
             continue
-        texts = pd.Series([text_of(value) for value in table[column].to_pylist()], dtype=object)
+        texts = pd.Series([_text_of(value) for value in table[column].to_pylist()], dtype=object)
         for text in texts.unique():
             matches = list(_in_text(text, person))
             if matches:
                 pair_id = str(pair_ids[int((texts == text).idxmax())])
                 for what, match, excerpt in matches:
                     yield Found(what=what, match=match, column=column, pair_id=pair_id, excerpt=excerpt)
+
+
+def _text_of(value: object) -> str:
+    """What a person reads in a cell: a text, or the contents of its messages."""
+    if isinstance(value, list):
+        return "\n".join(str(turn["content"]) for turn in value)
+    return str(value or "")
 
 
 def _in_text(text: str, person: re.Pattern[str] | None) -> Iterator[tuple[str, str, str]]:

@@ -8,7 +8,7 @@ Option names as TRL 1.16 and the sources of LLaMA-Factory and Axolotl have them;
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,17 +18,25 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.contents import Contents
+from pipeline.estimates import BYTES_PER_TOKEN, TOKENS_AROUND, most_tokens
 from pipeline.intervals import wilson
-from pipeline.shapes import PAIRED, Format, Layout, Split
+from pipeline.shapes import PAIRED, RAW, Format, Layout, Split
 
 MODEL = "Qwen/Qwen2.5-0.5B-Instruct"
 FOLDER = "recipes"
+RECIPES = (Format.DPO, Format.ORPO, Format.KTO)
 TRL_LAYOUTS = (Layout.MESSAGES, Layout.IMPLICIT, Layout.TEXT)
 """Layouts whose every row TRL reads as it is meant."""
+PROGRAMS = {
+    **dict.fromkeys(TRL_LAYOUTS, "TRL 1.16"),
+    Layout.HANDBOOK: "the alignment handbook",
+    Layout.LLAMA_FACTORY: "LLaMA-Factory",
+    Layout.AXOLOTL: "Axolotl",
+}
+"""What reads each layout."""
 
-BYTES_PER_TOKEN = 2.0
-"""The worst of the rule of thumb in `estimates`: too long a limit costs a little memory, too short a one cuts answers off."""
-TEMPLATE_TOKENS = 24
+TEMPLATE_TOKENS = 2 * TOKENS_AROUND
+"""Around the prompt and around the answer."""
 LENGTHS = (512, 1024, 2048, 4096, 8192)
 LEAST_DISAGREEMENT = 0.02
 MOST_SMOOTHING = 0.4
@@ -64,6 +72,21 @@ class Measured:
 
 Setting = tuple[str, object, str]
 """An option, its value, and why; the reason is empty where there is nothing to explain."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """How to train on one format of a release: the command, run in its folder, and what its file at `path` settles."""
+
+    kind: Format
+    path: str
+    command: str
+    settings: tuple[Setting, ...]
+
+    @property
+    def reasoned(self) -> list[Setting]:
+        """The settings that were chosen for a reason."""
+        return [setting for setting in self.settings if setting[2]]
 
 
 def measure(contents: Contents) -> Measured:
@@ -111,21 +134,29 @@ def _measured(tokens: Tokens, wanted: int, unwanted: int, **of_pairs: float) -> 
 def _tokens(*columns: pd.Series[str]) -> Tokens:
     """At most how many tokens the texts of each row are."""
     sizes = [pc.binary_length(pa.array(column, type=pa.large_string())).to_numpy(zero_copy_only=False) for column in columns]
-    return np.asarray(np.sum(sizes, axis=0), dtype=float) / BYTES_PER_TOKEN + TEMPLATE_TOKENS
+    return np.asarray(most_tokens(np.sum(sizes, axis=0, dtype=float)) + TEMPLATE_TOKENS)
+
+
+def draw(contents: Contents) -> list[Recipe]:
+    """Return a recipe for each format of a release that one is known for, in its layout."""
+    found, layout = measure(contents), contents.options.layout
+    kinds = [kind for kind in RECIPES if (kind, Split.TRAIN) in contents.frames]
+    if layout is Layout.LLAMA_FACTORY:
+        drawn = {kind: _llama_factory(kind, found) for kind in kinds}
+    elif layout is Layout.AXOLOTL:
+        drawn = {kind: _axolotl(kind, found) for kind in kinds}
+    else:
+        drawn = {kind: _trl(kind, contents, found) for kind in kinds if layout in TRL_LAYOUTS}
+    return [
+        Recipe(kind=kind, path=path_of(kind, layout), command=command(kind, layout), settings=tuple(settings))
+        for kind, settings in drawn.items()
+    ]
 
 
 def recipes(contents: Contents) -> dict[str, str]:
     """Return the files that go with a release, by path in its folder."""
-    found, layout = measure(contents), contents.options.layout
-    files: dict[str, str] = {}
-    kinds = [kind for kind in (Format.DPO, Format.ORPO, Format.KTO) if (kind, Split.TRAIN) in contents.frames]
-    for kind in kinds:
-        if layout in TRL_LAYOUTS:
-            files[f"{FOLDER}/{kind}.yaml"] = _trl(kind, contents, found)
-        if layout is Layout.LLAMA_FACTORY:
-            files[f"{FOLDER}/llama-factory-{kind}.yaml"] = _llama_factory(kind, found)
-        if layout is Layout.AXOLOTL:
-            files[f"{FOLDER}/axolotl-{kind}.yaml"] = _axolotl(kind, found)
+    drawn, layout = draw(contents), contents.options.layout
+    files = {recipe.path: _yaml(recipe, PROGRAMS[layout]) for recipe in drawn}
     if f"{FOLDER}/orpo.yaml" in files:
         files[f"{FOLDER}/train_orpo.py"] = ORPO_SCRIPT
     if layout is Layout.LLAMA_FACTORY:
@@ -133,14 +164,31 @@ def recipes(contents: Contents) -> dict[str, str]:
     return files
 
 
-def command(kind: str) -> str:
-    """Return the one command that trains by a TRL recipe, in the folder of the release."""
-    program = f"python {FOLDER}/train_orpo.py" if kind == "orpo" else f"trl {kind}"
+def path_of(kind: str, layout: Layout) -> str:
+    """Return where the recipe of a format stands in a release."""
+    program = f"{layout}-" if layout in (Layout.LLAMA_FACTORY, Layout.AXOLOTL) else ""
+    return f"{FOLDER}/{program}{kind}.yaml"
+
+
+def command(kind: str, layout: Layout = Layout.MESSAGES) -> str:
+    """Return the one command that trains on a format, in the folder of the release; empty where none is known."""
+    recipe = path_of(kind, layout)
+    if kind in RECIPES and layout is Layout.LLAMA_FACTORY:
+        return f"llamafactory-cli train {recipe}"
+    if kind in RECIPES and layout is Layout.AXOLOTL:
+        return f"axolotl train {recipe}"
+    if kind in RAW or layout not in TRL_LAYOUTS:
+        return ""
+    if kind not in RECIPES:
+        # Nothing about these was measured: TRL's own defaults.
+        options = f"--model_name_or_path {MODEL} --dataset_config {kind} --output_dir trained-{kind}"
+        return f'trl {kind} {options} --dataset_name "$PWD"'
+    program = f"python {FOLDER}/train_orpo.py" if kind == Format.ORPO else f"trl {kind}"
     # Not in the file: `datasets` does not load ".", and a path of this computer would be wrong on any other.
-    return f'{program} --config {FOLDER}/{kind}.yaml --dataset_name "$PWD"'
+    return f'{program} --config {recipe} --dataset_name "$PWD"'
 
 
-def _trl(kind: Format, contents: Contents, found: Measured) -> str:
+def _trl(kind: Format, contents: Contents, found: Measured) -> list[Setting]:
     has_test = (kind, Split.TEST) in contents.frames
     settings: list[Setting] = [
         ("model_name_or_path", MODEL, "Any chat model of your language; a small one to begin with."),
@@ -149,16 +197,19 @@ def _trl(kind: Format, contents: Contents, found: Measured) -> str:
         ("eval_strategy", "epoch" if has_test else "no", "" if has_test else "Nothing is held out: there are too few prompts."),
         _max_length("max_length", found),
     ]
-    extra = {Format.DPO: _dpo, Format.ORPO: _orpo, Format.KTO: _kto}[kind](found)
-    title = f"{kind.upper()} with TRL 1.16. In the folder of this release, or with its name on the Hub:\n# {command(str(kind))}"
-    return _yaml(title, [*settings, *extra])
+    return [*settings, *{Format.DPO: _dpo, Format.ORPO: _orpo, Format.KTO: _kto}[kind](found)]
 
 
 def _max_length(name: str, found: Measured) -> Setting:
-    enough = next((length for length in LENGTHS if length >= found.tokens), LENGTHS[-1])
+    enough = length_limit(found)
     most = f"99 % of the rows have at most {found.tokens:,} tokens, prompt and answer (the longest {found.longest:,})"
-    why = f"{most}, counted as {BYTES_PER_TOKEN:g} bytes each."
+    why = f"{most}, at one for {BYTES_PER_TOKEN[1]:g} bytes, and {TEMPLATE_TOKENS} for the template."
     return name, enough, why
+
+
+def length_limit(found: Measured) -> int:
+    """Return how many tokens of a row a trainer should keep."""
+    return next((length for length in LENGTHS if length >= found.tokens), LENGTHS[-1])
 
 
 def _dpo(found: Measured) -> list[Setting]:
@@ -216,7 +267,7 @@ def kto_weights(wanted: int, unwanted: int) -> tuple[float, float]:
     return 1.0, round(wanted / unwanted / KTO_RATIO[1] + 0.005, 2)
 
 
-def _llama_factory(kind: Format, found: Measured) -> str:
+def _llama_factory(kind: Format, found: Measured) -> list[Setting]:
     settings: list[Setting] = [
         ("model_name_or_path", MODEL, ""),
         ("stage", "kto" if kind is Format.KTO else "dpo", ""),
@@ -238,8 +289,7 @@ def _llama_factory(kind: Format, found: Measured) -> str:
         settings.append(
             ("dpo_label_smoothing", _smoothing(found), f"{found.against:.1%} of the votes were for the rejected answer.")
         )
-    title = f"{kind.upper()} with LLaMA-Factory. In this folder: llamafactory-cli train {FOLDER}/llama-factory-{kind}.yaml"
-    return _yaml(title, settings)
+    return settings
 
 
 def _dataset_info(contents: Contents) -> str:
@@ -257,7 +307,7 @@ def _dataset_info(contents: Contents) -> str:
     return json.dumps(described, indent=2) + "\n"
 
 
-def _axolotl(kind: Format, found: Measured) -> str:
+def _axolotl(kind: Format, found: Measured) -> list[Setting]:
     reader: Mapping[str, object] = {
         "type": "chatml.ultra" if kind is Format.KTO else "chat_template.default",
         "path": f"{kind}/train.parquet",
@@ -285,12 +335,12 @@ def _axolotl(kind: Format, found: Measured) -> str:
         wanted, unwanted = kto_weights(found.wanted, found.unwanted)
         counts = f"{found.wanted:,} wanted and {found.unwanted:,} unwanted answers."
         settings += [("kto_desirable_weight", wanted, counts), ("kto_undesirable_weight", unwanted, "")]
-    return _yaml(f"{kind.upper()} with Axolotl. In this folder: axolotl train {FOLDER}/axolotl-{kind}.yaml", settings)
+    return settings
 
 
-def _yaml(title: str, settings: Iterable[Setting]) -> str:
-    lines = [f"# {title}"]
-    for name, value, why in settings:
+def _yaml(recipe: Recipe, program: str) -> str:
+    lines = [f"# {recipe.kind.upper()} with {program}. In the folder of this release:", f"# {recipe.command}"]
+    for name, value, why in recipe.settings:
         lines += [f"# {why}"] if why else []
         # JSON is YAML, and has one way to write each value.
         lines.append(f"{name}: {json.dumps(value)}")

@@ -7,17 +7,18 @@ with the project, every version of them.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 
-from pipeline import agreement, curate, export, health, judge, languages, licences, tongues, versions
+from pipeline import agreement, curate, export, health, judge, languages, licences, recipes, tongues, versions
 from pipeline.adapters import language_detector
+from pipeline.adapters.argilla_links import ArgillaLinks
 from pipeline.adapters.store import Store
 from pipeline.card import CardFacts
 from pipeline.errors import ExportError
-from pipeline.export import Contents, Format
+from pipeline.export import Contents, Format, ReleaseOptions
 from pipeline.health import Health
 from pipeline.licences import Terms
 from pipeline.records import HUMAN, DocumentKind, Project, Release
@@ -30,26 +31,25 @@ DECIDED_BY_A_JUDGE = "judge"
 class ReleaseFacts:
     """What is known of the releases of a workspace before they are written. Holds no state of visitors."""
 
-    def __init__(self, store: Store, contents: Callable[[str, Sequence[str]], Contents]) -> None:
+    def __init__(self, store: Store, contents: Callable[[str, Sequence[str], ReleaseOptions | None], Contents]) -> None:
         self.store = store
         self._contents = contents
 
-    def health(self, name: str) -> Health:
+    def health(self, name: str, options: ReleaseOptions | None = None) -> Health:
         """Return whether the next release of a project is fit to train on."""
-        return self._examine(self.store.project(name), self.preferences(name))
+        return self._examine(self._contents(name, [Format.DPO], options))
 
-    def preferences(self, name: str) -> pd.DataFrame:
-        """Return the preferences the next release of a project would rest on, columns of the format `dpo`."""
-        return _preferences_of(self._contents(name, [Format.DPO]))
-
-    def changes(self, name: str, *, since: str = "latest", until: str = "") -> Difference:
+    def changes(self, name: str, *, since: str = "latest", until: str = "", options: ReleaseOptions | None = None) -> Difference:
         """Return what changed from a release of a project to another, or to what it would hold now.
 
         Raises:
             ExportError: There is no such release, or one of them holds no preferences.
         """
         before = self._preferences_in(self.store.release(name, since))
-        now = self._preferences_in(self.store.release(name, until)) if until else self.preferences(name)
+        if until:
+            now = self._preferences_in(self.store.release(name, until))
+        else:
+            now = _preferences_of(self._contents(name, [Format.DPO], options))
         return versions.compare(before, now)
 
     @staticmethod
@@ -63,7 +63,8 @@ class ReleaseFacts:
         return found
 
     @staticmethod
-    def _examine(project: Project, preferences: pd.DataFrame) -> Health:
+    def _examine(contents: Contents) -> Health:
+        project, preferences = contents.project, _preferences_of(contents)
         spoken = languages.language_named(project.language, project.code)
         can_be_detected = tongues.code_of(spoken) in language_detector.detectable()
 
@@ -71,7 +72,8 @@ class ReleaseFacts:
             found = tongues.written_in(text, language_detector.detect)
             return tongues.find_wrong_language(text, found, spoken, can_be_detected=can_be_detected)
 
-        return health.examine(preferences, speaks=speaks)
+        limit = recipes.length_limit(recipes.measure(contents))
+        return health.examine(preferences, speaks=speaks, max_length=limit)
 
     def terms(self, name: str) -> Terms:
         """Return under which terms a release of a project goes out, and what is still to be answered."""
@@ -96,11 +98,12 @@ class ReleaseFacts:
         _, text = self.store.document(name, DocumentKind.TERMS)
         return dict(json.loads(text)) if text else {}
 
-    def card_facts(self, contents: Contents) -> CardFacts:
-        """Return everything the card of a release says."""
-        name = contents.project.name
+    def card_facts(self, contents: Contents, training_check: Mapping[str, object] | None = None) -> CardFacts:
+        """Return everything the card of a release says; `training_check` is what came of trying the training, if it was."""
+        name, layout = contents.project.name, contents.options.layout
         holds_preferences = any(kind in map(Format, versions.PREFERENCES) for kind, _ in contents.frames)
-        preferences = _preferences_of(contents) if holds_preferences else self.preferences(name)
+        with_preferences = contents if holds_preferences else self._contents(name, [Format.DPO], contents.options)
+        preferences = _preferences_of(with_preferences)
         responses, votes = self.store.responses(name), self.store.votes(name)
         judged = judge.by_judge(judge.verdicts(self.store.judgements(name)), self.store.pairs(name))
         inside = votes[votes["pair_id"].isin(preferences["pair_id"])]
@@ -117,12 +120,20 @@ class ReleaseFacts:
             judges=[{str(key): value for key, value in row.items()} for row in judged.to_dict(orient="records")],
             guidelines=self._texts_in_use(name, DocumentKind.GUIDELINES, votes["guidelines_version"]),
             system_prompts=self._texts_in_use(name, DocumentKind.SYSTEM_PROMPT, responses["system_prompt_version"]),
-            health=self._examine(contents.project, preferences),
+            health=self._examine(with_preferences),
             terms=self.terms(name),
             decided_by_judges=int((preferences["method"] == DECIDED_BY_A_JUDGE).sum()),
-            # What the studio's engine wrote has a request; the demonstration's was never asked for.
-            tools=["distilabel"] if responses["request_key"].notna().any() and not contents.project.is_demonstration else [],
+            tools=self._tools(contents.project),
+            commands={kind: command for kind in contents.splits if (command := recipes.command(kind, layout))},
+            recipes=recipes.draw(contents),
+            training_check=training_check or {},
         )
+
+    def _tools(self, project: Project) -> list[str]:
+        """What took part in making the project, as the Hub tags it."""
+        # The demonstration's answers are recorded as the engine's, and were never asked for.
+        asked = not project.is_demonstration and self.store.has_answers(project.name)
+        return ["distilabel"] * asked + ["argilla"] * ArgillaLinks(self.store).has_votes(project.name)
 
     def _texts_in_use(self, name: str, kind: DocumentKind, versions: pd.Series[str]) -> dict[str, str]:
         """The texts of the versions that rows name, by version."""

@@ -53,7 +53,7 @@ class Split(StrEnum):
 
 
 Turn = tuple[str, str]
-"""Who speaks, and the column of the flat frame that holds the words."""
+"""Who speaks, and the words, or the column of the flat frame that holds them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,15 +207,23 @@ def _conversations(turns: Sequence[tuple[str, pa.Array]]) -> pa.ListArray:
 
 
 def texts_of(kind: Format, row: Row) -> dict[str, str]:
-    """Return the texts of a row that a person reads, by column; of a conversation the last turn."""
-    names = TEXT_SIDES if kind in RAW else ("prompt", "chosen", "rejected", "completion", "messages")
-    return {name: _last_words(row[name]) for name in names if name in row}
+    """Return the texts of a row that a person reads: system prompt if there is one, prompt, answers, wherever the layout
+    has put them."""
+    if kind in RAW:
+        return {name: str(row[name]) for name in TEXT_SIDES}
+    sides: list[str] = [name for name in ("chosen", "rejected", "completion") if name in row] or ["messages"]
+    said = {name: _turns(row[name]) for name in sides}
+    asked = said[sides[0]][:-1] or _turns(row.get("prompt"))
+    system = [words for role, words in asked if role == "system"] or [str(row.get("system") or "")]
+    answers = {"answer" if name == "messages" else name: turns[-1][1] for name, turns in said.items() if turns}
+    return ({"system": system[0]} if system[0] else {}) | {"prompt": asked[-1][1] if asked else ""} | answers
 
 
-def _last_words(value: object) -> str:
+def _turns(value: object) -> list[Turn]:
+    """Who says what in a cell; of plain text it is not told who."""
     if isinstance(value, list):
-        return str(value[-1]["content"]) if value else ""
-    return str(value)
+        return [(str(turn["role"]), str(turn["content"])) for turn in value]
+    return [("", str(value))] if value is not None else []
 
 
 def is_text(value: object) -> bool:

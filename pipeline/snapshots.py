@@ -20,10 +20,10 @@ from pipeline.errors import ExportError
 from pipeline.records import Project
 from pipeline.shapes import Layout
 
-INPUTS, CARD = "inputs.json", "card.md"
+INPUTS, CARD, TRIED = "inputs.json", "card.md", "training_check.json"
 
 
-def save(folder: Path, inputs: Mapping[str, Any], *, card: str) -> bool:
+def save(folder: Path, inputs: Mapping[str, Any], *, card: str, training_check: Mapping[str, object] | None = None) -> bool:
     """Keep what a release was made from; False, changing nothing, when the folder is there already.
 
     Raises:
@@ -36,14 +36,19 @@ def save(folder: Path, inputs: Mapping[str, Any], *, card: str) -> bool:
         for name, frame in frames.items():
             frame.to_parquet(unfinished / f"{name}.parquet", index=False, compression="zstd")
             release.flush_file(unfinished / f"{name}.parquet")
-        for name, text in ((INPUTS, json.dumps(written, ensure_ascii=False, sort_keys=True)), (CARD, card)):
+        texts = {INPUTS: _to_json(written), CARD: card} | ({TRIED: _to_json(training_check)} if training_check else {})
+        for name, text in texts.items():
             (unfinished / name).write_bytes(text.encode())
             release.flush_file(unfinished / name)
         return release.publish(unfinished, folder)
 
 
-def load(folder: Path) -> tuple[dict[str, Any], str]:
-    """Return what a release was made from, as `contents.gather` takes it, and its card.
+def _to_json(values: Mapping[str, object]) -> str:
+    return json.dumps(values, ensure_ascii=False, sort_keys=True)
+
+
+def load(folder: Path) -> tuple[dict[str, Any], str, dict[str, object] | None]:
+    """Return what a release was made from, as `contents.gather` takes it, its card, and what came of trying the training.
 
     Raises:
         ExportError: There is no snapshot, or it cannot be read.
@@ -52,13 +57,15 @@ def load(folder: Path) -> tuple[dict[str, Any], str]:
         inputs = json.loads((folder / INPUTS).read_text(encoding="utf-8"))
         frames = {path.stem: pd.read_parquet(path) for path in sorted(folder.glob("*.parquet"))}
         card = (folder / CARD).read_bytes().decode()
+        tried = json.loads((folder / TRIED).read_bytes()) if (folder / TRIED).is_file() else None
     except (OSError, ValueError) as error:
         raise ExportError(
             f"There is no whole snapshot at {folder}, so the release cannot be made again.",
             hint="Releases written before there were snapshots have none; the files of the release are not touched by this.",
         ) from error
     options = inputs["options"]
-    return inputs | frames | {
+    made_of = {
         "project": Project(**inputs["project"]),
         "options": ReleaseOptions(**options | {"layout": Layout(options["layout"])}),
-    }, card
+    }
+    return inputs | frames | made_of, card, tried

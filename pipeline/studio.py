@@ -295,11 +295,11 @@ class Studio(Voting, Studies):
         """
         inputs = self._inputs(name, formats, options)
         contents = export.gather(**inputs)
-        text = card.card(contents.project, self.facts.card_facts(contents))
-        releases = self.settings.workspace / "releases"
         tried = export.try_training(contents) if try_training else None
+        text = card.card(contents.project, self.facts.card_facts(contents, tried))
+        releases = self.settings.workspace / "releases"
         written = export.write_release(contents, card=text, releases=releases, out_dir=out_dir, training_check=tried)
-        snapshots.save(self._snapshot(written.name), inputs, card=text)
+        snapshots.save(self._snapshot(written.name), inputs, card=text, training_check=tried)
         release = Release(
             project=name,
             name=written.name,
@@ -321,8 +321,7 @@ class Studio(Voting, Studies):
             ExportError: There is no such release, or it was written before there were snapshots.
         """
         chosen = self.store.release(self.store.project(name).name, release)
-        inputs, text = snapshots.load(self._snapshot(chosen.name))
-        tried = export.training_check(Path(chosen.directory))
+        inputs, text, tried = snapshots.load(self._snapshot(chosen.name))
         with tempfile.TemporaryDirectory() as folder:
             again = export.write_release(export.gather(**inputs), card=text, releases=Path(folder), training_check=tried)
             as_written = same_files(Path(again.directory), Path(chosen.directory))

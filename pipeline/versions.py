@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from pipeline.errors import ExportError
 from pipeline.intervals import student_t
+from pipeline.shapes import Format, texts_of
 
 MANIFEST = "manifest.json"
 CARD = "README.md"
@@ -109,29 +110,16 @@ def tables(folder: Path) -> Iterator[tuple[str, pa.Table]]:
                 ) from error
 
 
-def text_of(value: object) -> str:
-    """Return what a person reads in a cell: a text, or the contents of its messages."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, Mapping):
-        return str(value.get("content") or value.get("value") or "")
-    return "\n".join(map(text_of, value)) if isinstance(value, list) else ""
-
-
 def preferences(folder: Path) -> pd.DataFrame | None:
-    """Return the preferences of a written release, columns COLUMNS; None where it holds no format with them.
-
-    In layouts that have the prompt inside the answers, `prompt` is empty.
-    """
+    """Return the preferences of a written release, in whatever layout, columns COLUMNS; None where no format holds them."""
     parts: dict[str, list[pa.Table]] = {}
     for kind, table in tables(folder):
         parts.setdefault(kind, []).append(table)
     kind = next((each for each in PREFERENCES if each in parts), "")
-    if not kind or not {"pair_id", "chosen", "rejected"} <= set(parts[kind][0].column_names):
+    if not kind:
         return None
-    whole = pa.concat_tables(parts[kind])
-    found = {name: whole[name].to_pylist() if name in whole.column_names else [None] * whole.num_rows for name in COLUMNS}
-    return pd.DataFrame(found | {name: list(map(text_of, found[name])) for name in ("prompt", "chosen", "rejected")})
+    rows = pa.concat_tables(parts[kind]).to_pylist()
+    return pd.DataFrame([row | texts_of(Format(kind), row) for row in rows], columns=COLUMNS)
 
 
 def compare(before: pd.DataFrame, now: pd.DataFrame) -> Difference:

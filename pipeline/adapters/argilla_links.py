@@ -6,6 +6,7 @@ An annotator's votes are kept under the id Argilla knows them by, which no renam
 from __future__ import annotations
 
 import dataclasses
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -66,6 +67,13 @@ class ArgillaLinks:
                     row = {"project": project, "annotator": annotator, "name": shown, "at": utc_now()}
                     self._store.insert_missing(connection, alias, [row])
 
+    def has_votes(self, project: str) -> bool:
+        """Return whether somebody voted in Argilla, whose annotators are known by the UUIDs it gives them."""
+        vote = schema.votes
+        with self._store.reading() as connection:
+            names = connection.execute(sa.select(vote.c.annotator).where(vote.c.project == project).distinct()).scalars()
+            return any(map(_is_uuid, names))
+
     def said(self, project: str) -> dict[tuple[str, str], tuple[str, str, str]]:
         """Return what each annotator last said on each pair: pair and annotator id to choice, reason and edited answer."""
         vote = schema.votes
@@ -74,6 +82,13 @@ class ArgillaLinks:
         with self._store.reading() as connection:
             rows = connection.execute(wanted.order_by(vote.c.version))
             return {(row.pair_id, row.annotator): (row.choice, row.reason, row.edited) for row in rows}
+
+
+def _is_uuid(name: str) -> bool:
+    try:
+        return str(uuid.UUID(name)) == name
+    except ValueError:
+        return False
 
 
 def _free(name: str, annotator: str, taken: set[str]) -> str:

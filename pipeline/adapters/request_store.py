@@ -121,6 +121,12 @@ class RequestStore(Database):
             spent_usd, n_priced = connection.execute(query.where(schema.requests.c.project == project, cost > 0)).one()
         return float(spent_usd), int(n_priced)
 
+    def has_answers(self, project: str) -> bool:
+        """Return whether a model was asked anything for the project and answered."""
+        table = schema.requests
+        with self.reading() as connection:
+            return bool(connection.scalar(sa.select(sa.exists().where(table.c.project == project, table.c.error == ""))))
+
     def failures(self, project: str) -> pd.DataFrame:
         """Return failed requests: columns `prompt_id, purpose, model, error, detail, attempts, at`."""
         table = schema.requests

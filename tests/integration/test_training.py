@@ -56,9 +56,17 @@ def test_a_real_study_trains_dpo_orpo_and_kto_by_the_recipes_of_its_release(stud
 
 
 @pytest.mark.parametrize("layout", ["implicit", "text"])
-def test_the_other_layouts_train_too(layout, trl, real_data, tmp_path):
+def test_the_other_layouts_train_too_and_the_release_can_be_made_again(layout, trl, real_data, tmp_path):
     _, out = export(tmp_path, trl, oasst_ranked(real_data)[:60], "--try-training", "--layout", layout, min_votes=1)
-    assert set(json.loads((out / "training_check.json").read_bytes())["trainers"]) == {"dpo", "orpo", "kto"}
+    tried = out / "training_check.json"
+    assert set(json.loads(tried.read_bytes())["trainers"]) == {"dpo", "orpo", "kto"}
+    assert "**Tried** before it was written" in (out / "README.md").read_text(encoding="utf-8")
+    made = studio(tmp_path / "workspace", "remake", "study", "latest").answer
+    assert (made["is_the_same"], made["files_as_written"]) == (True, True)
+    # What was tried then is kept beside the votes, and not taken from the folder.
+    tried.unlink()
+    made = studio(tmp_path / "workspace", "remake", "study", "latest").answer
+    assert (made["is_the_same"], made["files_as_written"]) == (True, False)
 
 
 def test_trl_that_cannot_be_run_is_told(tmp_path):

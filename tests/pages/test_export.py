@@ -1,6 +1,8 @@
 """The Export page: rows as they will be, a release written once, its files handed out, and each empty state with a way on."""
 
 import json
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,9 +14,11 @@ from streamlit.testing.v1 import AppTest
 from pipeline import jobs
 from pipeline.records import Choice, JobState, Project, Prompt, Response, Vote, make_pair, response_id
 from pipeline.settings import Settings
+from pipeline.shapes import Format, Layout
 from pipeline.studio import Studio
 from pipeline.wiring import open_studio
 from tests.fakes.writable_hub import WRITE, WritableHub
+from tests.terminal import environment
 
 HOME = Path(__file__).resolve().parents[2] / "dashboard" / "Home.py"
 NASTY = "</script><b>vet</b> **dik** [klik](http://x.example) $a$ :rocket:"
@@ -106,7 +110,8 @@ def test_a_release_is_written_once_and_can_be_taken_along(studio):
     assert any(each.value.startswith("Written: v1, kaas") for each in app.success)
     release = studio.store.releases("kaas")[0]
     assert (Path(release.directory) / "dpo" / "train.parquet").is_file()
-    assert any(f"--dataset_name {release.directory}" in block.value for block in app.code)
+    told = next(block.value for block in app.code if block.value.startswith("cd "))
+    assert told == f'cd {release.directory}\ntrl dpo --config recipes/dpo.yaml --dataset_name "$PWD"'
     assert [button.proto.label for button in app.get("download_button")] == ["Download all files (zip)", "Download this file"]
     press(app, "Write the release")
     assert any(each.value.startswith("Nothing has changed since v1") for each in app.info)
@@ -120,6 +125,28 @@ def test_a_release_whose_folder_is_gone_says_so(studio):
     app = open_page()
     assert any("no longer where it was written" in each.value for each in app.warning)
     assert not app.get("download_button")
+
+
+def test_the_options_of_the_terminal_change_rows_and_release(studio, monkeypatch):
+    monkeypatch.delenv("STUDIO_TRL_PYTHON", raising=False)
+    add_project(studio, votes=[Choice.FIRST, Choice.FIRST])
+    app = open_page()
+    assert any("`make trl`" in each.value for each in app.caption)
+    next(each for each in app.selectbox if each.label.startswith("How the rows are laid out")).set_value(Layout.IMPLICIT)
+    app.multiselect[0].set_value([Format.DPO, Format.JUDGEMENTS])
+    app.run()
+    row = json.loads(app.code[0].value)
+    assert [turn["role"] for turn in row["chosen"]] == ["user", "assistant"]
+    assert "<h3>Prompt</h3>" in html(app)
+    app = press(app, "Write the release")
+    manifest = json.loads((Path(studio.store.releases("kaas")[0].directory) / "manifest.json").read_text())
+    assert manifest["layout"] == "implicit"
+    app.get("file_uploader")[0].set_value(("aya.csv", b"inputs\nWat is kaas? Kaas is zuivel.\n", "text/csv")).run()
+    assert not app.exception
+    assert any(each.value.endswith("and are left out\\: 1\\.") for each in app.markdown)
+    assert app.metric[0].value == "0"
+    app.get("file_uploader")[0].set_value(("aya.csv", b"vraag\nWat?\n", "text/csv")).run()
+    assert "has no column of prompts" in app.error[0].value
 
 
 def test_without_a_format_nothing_can_be_written(studio):
@@ -195,7 +222,7 @@ def test_a_release_is_listed_published_in_a_process_of_its_own_and_remembered(st
         assert publish.disabled
         assert any("give the dataset a name, say that you have read the texts" in each.value for each in app.caption)
         next(each for each in app.text_input if each.label == "Dataset on the Hub").set_value("ana/kaas")
-        app.checkbox[0].check()
+        next(each for each in app.checkbox if each.label.startswith("I have read them")).check()
         app.run()
         app = press(app, "See what would be uploaded")
         assert any("would be sent as ana" in each.value for each in app.info)
@@ -209,3 +236,35 @@ def test_a_release_is_listed_published_in_a_process_of_its_own_and_remembered(st
         assert any("Published at" in each.value for each in app.success)
         assert any("tag v1, private" in each.value for each in app.markdown)
     assert WRITE not in " ".join(job.command)
+
+
+STARTED = """
+import streamlit as st
+assert st.secrets.load_if_toml_exists()  # what the dashboard does when it starts
+from dashboard import services
+from pipeline import jobs
+from pipeline.publishing import KIND, command_of
+opened = services.studio()
+said = command_of("kaas", "latest", "ana/kaas", is_private=True, texts_reviewed=True)
+print(jobs.start(opened.store, workspace=opened.settings.workspace, project="kaas", kind=KIND, arguments=said).command)
+"""
+
+
+def test_a_token_among_streamlits_secrets_publishes_and_is_nowhere_to_be_read(studio, tmp_path):
+    add_project(studio, votes=[Choice.FIRST, Choice.FIRST])
+    for question, answer in (("model:model-x", "Our own model."), ("release", "cc-by-4.0")):
+        studio.facts.answer("kaas", question, answer)
+    studio.export("kaas", ["dpo"])
+    (tmp_path / ".streamlit").mkdir()
+    (tmp_path / ".streamlit" / "secrets.toml").write_text(f'HF_TOKEN = "{WRITE}"\n')
+    with WritableHub() as hub:
+        env = environment(studio.settings.workspace, HF_ENDPOINT=hub.endpoint, HF_HUB_OFFLINE="0", HF_HUB_DISABLE_XET="1")
+        command = [sys.executable, "-c", STARTED]
+        done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stderr
+        (job,) = studio.store.jobs("kaas")
+        wait_for(lambda: jobs.refresh(studio.store, job).state is not JobState.RUNNING)
+        printed = jobs.log_tail(studio.settings.workspace, job.id)
+        assert jobs.find(studio.store, job.id).state is JobState.DONE, printed
+        assert hub.repos["ana/kaas"].tags.keys() == {"v1"}
+    assert WRITE not in done.stdout + done.stderr + printed + str(job.command)

@@ -7,11 +7,13 @@ import pytest
 import yaml
 from huggingface_hub import DatasetCard
 
-from pipeline.card import CardFacts, card, orpo_script, training_command
+from pipeline.card import CardFacts, card
 from pipeline.health import examine
 from pipeline.licences import RELEASE, SOURCE, compose
 from pipeline.markdown import block, inline
+from pipeline.recipes import Recipe, command
 from pipeline.records import Project
+from pipeline.shapes import Format
 
 SPLITS = {"dpo": {"train": 900, "test": 100}, "votes": {"train": 3000}}
 COUNTS = {"pairs": 1200, "votes": 3600, "skipped": 40, "annotators": 7, "prompts": 1000, "preferences": 1000}
@@ -163,14 +165,18 @@ def test_naughty_names_never_break_the_head(real_data):
         assert DatasetCard(text).data.to_dict()["license"] == "apache-2.0"
 
 
-def test_the_training_command_names_the_first_format_that_has_one():
-    assert "trl dpo" in training_command(["dpo", "orpo"], folder="my data")
-    assert "--dataset_name 'my data' --dataset_config dpo" in training_command(["dpo"], folder="my data")
-    assert "trl kto" in training_command(["orpo", "kto"], folder="x")
-    assert training_command(["orpo", "votes"], folder="x") == ""
-    compile(orpo_script('a "quoted" folder'), "card", "exec")
-    assert "ORPOTrainer" in card(project(), facts(splits={"orpo": {"train": 5}}))
-    assert "## How to train" not in card(project(), facts(splits={"votes": {"train": 5}}))
+def test_how_to_train_gives_commands_reasons_and_what_came_of_trying_it():
+    smoothing = ("label_smoothing", 0.12, "12.0% of the votes were for the rejected answer.")
+    chosen = Recipe(kind=Format.DPO, path="recipes/dpo.yaml", command="x", settings=(("output_dir", "y", ""), smoothing))
+    tried = {"trainers": {"dpo": {"rows": 64, "steps": 5, "losses": [0.693, 0.69, 0.5]}}, "versions": {"trl": "1.16.0"}}
+    commands = {kind: command(kind) for kind in ("dpo", "orpo")}
+    text = card(project(), facts(commands=commands, recipes=[chosen], training_check=tried))
+    assert '```sh\ntrl dpo --config recipes/dpo.yaml --dataset_name "$PWD"\npython recipes/train_orpo.py' in text
+    assert "| dpo | `label_smoothing` | 0.12 | 12.0% of the votes were for the rejected answer. |" in text
+    assert "output_dir" not in text  # it needs no reason
+    assert "under trl 1.16.0" in text
+    assert "| dpo | 64 | 5 | 0.693 | 0.500 |" in text
+    assert "## How to train" not in card(project(), facts())
 
 
 def test_the_head_names_the_tools_and_the_machines_that_took_part():

@@ -62,10 +62,10 @@ def test_markup_is_counted_in_both_answers():
 
 
 def test_tokens_are_estimated_from_bytes_and_told_as_an_estimate():
-    # "kaas" has 4 bytes, "ჭ" has 3, and nothing has none.
-    assert [estimate_tokens(text) for text in ("kaas", "ჭ", "")] == [2, 1, 0]
-    health = examine(rows(("v" * 3, "x" * 30, "x" * 60)))
-    assert token_rows(health.tokens)[-1] == ("prompt and longer answer", "21", "21", "21", "21", "1")
+    # One for two bytes: "kaas" has 4 bytes, "ჭჭ" has 6, and nothing has none.
+    assert [estimate_tokens(text) for text in ("kaas", "ჭჭ", "")] == [2, 3, 0]
+    health = examine(rows(("v" * 4, "x" * 30, "x" * 60)))
+    assert token_rows(health.tokens)[-1] == ("prompt and longer answer", "32", "32", "32", "32", "1")
     assert "estimate" in health.token_note
     counted = examine(rows(("een twee", "drie", "vier vijf zes")), count=lambda text: len(text.split()), counted_by="words")
     assert token_rows(counted.tokens)[-1][1] == "5"
@@ -73,8 +73,8 @@ def test_tokens_are_estimated_from_bytes_and_told_as_an_estimate():
 
 
 def test_a_pair_that_becomes_identical_when_cut_is_found():
-    # 3 tokens of prompt, then the same 30 bytes (10 tokens) on both sides: from max_length 13 down both sides are equal.
-    table = rows(("v" * 9, "x" * 30 + "goed", "x" * 30 + "fout"), ("v", "a" * 90, "b" * 90))
+    # 3 tokens of prompt, then the same 20 bytes (10 tokens) on both sides: from max_length 13 down both sides are equal.
+    table = rows(("v" * 6, "x" * 20 + "goed", "x" * 20 + "fout"), ("v", "a" * 90, "b" * 90))
     assert found(examine(table, max_length=13), "identical_when_cut").value == 0.5
     assert found(examine(table, max_length=14), "identical_when_cut").value == 0.0
     assert found(examine(table, max_length=13), "too_long").value == 1.0

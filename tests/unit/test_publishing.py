@@ -1,12 +1,17 @@
 """What stands in the way of a release: open questions, a card that says something else, personal data; each with a way out."""
 
+import uuid
 from pathlib import Path
 
 import pytest
+from huggingface_hub import DatasetCard
 
 from pipeline.errors import ExportError, PublishError
-from pipeline.records import Choice, Job, Project, Prompt, Response, Vote, make_pair, response_id
+from pipeline.export import ReleaseOptions
+from pipeline.ports import Made
+from pipeline.records import Choice, Job, Project, Prompt, Request, Response, Vote, make_pair, response_id
 from pipeline.settings import Settings
+from pipeline.shapes import Layout
 from pipeline.studio import Studio
 from pipeline.wiring import open_studio
 
@@ -144,15 +149,18 @@ def test_an_empty_project_and_one_of_ties_have_no_health_and_nothing_to_publish(
         studio.facts.changes("kaas")
 
 
-def test_what_changed_since_the_last_release_is_told_before_the_next_is_written(studio: Studio):
+@pytest.mark.parametrize("layout", Layout)
+def test_what_changed_since_the_last_release_is_told_whatever_its_layout(studio: Studio, layout: Layout):
     add_project(studio, model="qwen2.5:7b")
-    studio.export("kaas", ["dpo"])
+    studio.export("kaas", ["dpo"], options=ReleaseOptions(layout=layout, with_system=True))
     pair = studio.store.pairs("kaas")["pair_id"].tolist()
     votes = [Vote(pair_id=pair[0], annotator=who, choice=Choice.SECOND, version=1) for who in ("fatima", "ben")]
     votes += [Vote(pair_id=pair[1], annotator=who, choice=Choice.TIE, version=1) for who in ("fatima", "ben")]
     studio.store.add_votes("kaas", votes)
     found = studio.facts.changes("kaas")
     assert (found.added, found.removed, found.flipped, found.kept) == (0, 1, 1, 0)
+    assert found.rows["prompt"].str.fullmatch(r"Wat is kaas nummer \d\?").all()
+    assert found.rows["before"].str.fullmatch(r"(Zuivel|Een hond) nummer \d\.").all()
     studio.export("kaas", ["dpo"])
     assert studio.facts.changes("kaas", since="v1", until="v2").flipped == 1
     assert studio.facts.changes("kaas").kept == 1
@@ -163,3 +171,36 @@ def test_a_release_without_preferences_cannot_be_compared_and_says_so(studio: St
     studio.export("kaas", ["kto"])
     with pytest.raises(ExportError, match="v1 holds no format with all preferences"):
         studio.facts.changes("kaas")
+
+
+def test_the_card_names_the_tools_that_took_part_and_no_others(studio: Studio):
+    add_project(studio)
+    assert tags(studio) == set()
+    pair = studio.store.pairs("kaas")["pair_id"][0]
+    # Argilla knows its annotators by ids of this form, whatever name is shown.
+    studio.store.add_votes("kaas", [Vote(pair_id=pair, annotator=str(uuid.UUID(int=7)), choice=Choice.FIRST)])
+    assert tags(studio) == {"argilla"}
+    studio.store.save_made([Made(request=ANSWERED)])
+    assert tags(studio) == {"argilla", "distilabel"}
+
+
+ANSWERED = Request(
+    key="k1",
+    project="kaas",
+    prompt_id="p0",
+    purpose="judge",
+    model="m",
+    system_prompt_version="",
+    parameters={},
+    text="A",
+    tokens_in=1,
+    tokens_out=1,
+    cost_usd=None,
+    seconds=0.1,
+    attempts=1,
+)
+
+
+def tags(studio: Studio) -> set[str]:
+    card = Path(studio.export("kaas", ["dpo"]).directory) / "README.md"
+    return {"argilla", "distilabel"} & set(DatasetCard.load(card).data.tags)

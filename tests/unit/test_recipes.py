@@ -119,3 +119,10 @@ def test_axolotl_reads_messages_and_kto_as_text():
 
 def test_the_handbook_has_recipes_of_its_own_and_gets_none_of_ours():
     assert recipes(contents(layout="alignment-handbook")) == {}
+
+
+def test_each_layout_has_the_command_of_its_program_and_formats_no_trainer_reads_have_none():
+    assert command("dpo", Layout.AXOLOTL) == "axolotl train recipes/axolotl-dpo.yaml"
+    assert command("kto", Layout.LLAMA_FACTORY) == "llamafactory-cli train recipes/llama-factory-kto.yaml"
+    assert command("sft").startswith("trl sft --model_name_or_path ")
+    assert not any((command("votes"), command("sft", Layout.AXOLOTL), command("dpo", Layout.HANDBOOK)))

@@ -78,12 +78,14 @@ def test_lists_are_lists_as_datasets_reads_them():
 
 
 def test_the_texts_of_a_row_are_those_a_person_reads():
-    assert texts_of(Format.DPO, rows(Format.DPO, Layout.MESSAGES, with_system=True)[0]) == {
-        "prompt": "Why?",
-        "chosen": "So.",
-        "rejected": "No.",
-    }
-    assert texts_of(Format.DPO, rows(Format.DPO, Layout.IMPLICIT)[0]) == {"chosen": "So.", "rejected": "No."}
+    read = {"prompt": "Why?", "chosen": "So.", "rejected": "No."}
+    for layout in Layout:
+        assert texts_of(Format.DPO, rows(Format.DPO, layout)[0]) == read
+        told = texts_of(Format.DPO, rows(Format.DPO, layout, with_system=True)[0])
+        assert list(told) == ["system", *read]
+        assert told["system"]
+        assert told | read == told
+        assert texts_of(Format.SFT, rows(Format.SFT, layout)[0])["prompt"] == "Why?"
 
 
 def test_an_unknown_layout_is_named_and_the_known_ones_offered():

@@ -61,10 +61,6 @@ def test_preferences_are_read_from_messages_and_from_plain_text(tmp_path):
             {"pair_id": "p1", "prompt": "Zuivel.", "chosen": "Zuivel.", "rejected": "Zuivel.", "agreement": 1.0}
         ]
     assert preferences(write(tmp_path / "kto", "kto", rows)) is None
-    within = [{"pair_id": "p1", "chosen": {"from": "gpt", "value": "Zuivel."}, "rejected": "Nee.", "agreement": 1.0}]
-    found = preferences(write(tmp_path / "within", "dpo", within))
-    assert found is not None
-    assert found[["prompt", "chosen"]].values.tolist() == [["", "Zuivel."]]
 
 
 def test_half_a_release_is_refused_with_a_way_out(tmp_path):
