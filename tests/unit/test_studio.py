@@ -162,3 +162,11 @@ def test_a_release_written_again_after_its_folder_moved_is_found_again(studio: S
     studio.export("eieren", ["dpo"])
     (release,) = studio.store.releases("eieren")
     assert Path(release.directory).is_dir()
+
+
+def test_the_release_of_the_demonstration_which_is_written_unchecked_for_speed_loads(studio: Studio):
+    name = studio.demo("Standard Arabic").name
+    first = studio.store.releases(name)
+    # Checked this time; and the same files, byte for byte, are there already.
+    assert not studio.export(name, ["dpo", "orpo"]).created
+    assert studio.store.releases(name) == first
