@@ -7,6 +7,7 @@ import streamlit as st
 
 from dashboard import charts, services, standing, tables, transfers, widgets
 from pipeline import progress
+from pipeline.adapters.argilla_client import without_login
 from pipeline.adapters.argilla_connection import Connection
 from pipeline.errors import PipelineError
 from pipeline.records import Project
@@ -50,8 +51,8 @@ def page() -> None:
 
 def _show_connection() -> None:
     """The server's address, and at the press of a button whether it can be used."""
-    settings = services.studio().settings
-    st.write(widgets.plain(f"The Argilla server is at {settings.argilla_url}."))
+    address = without_login(services.studio().settings.argilla_url)
+    st.write(widgets.plain(f"The Argilla server is at {address}."))
     if not st.button("Test the connection"):
         return
     try:

@@ -122,7 +122,7 @@ class Voting(Answering):
             _refuse_unsaved(opened.pull(name))
             folder = self.settings.workspace / "argilla"
             path, held = argilla_snapshot.save(client, dataset, folder, now=datetime.now(UTC))
-            opened.remove(dataset, held)
+            opened.remove(name, held)
         self.store.note(name, "remove-from-argilla", snapshot=path.name, responses=held.total())
         return {"project": name, "snapshot": str(path), "responses": dict(held)}
 

@@ -22,6 +22,7 @@ from pipeline.adapters.argilla_rows import (
     CHOICE,
     OpenPair,
     Reason,
+    external_id,
     shown_first,
     to_record,
     to_slot,
@@ -65,21 +66,22 @@ class ArgillaBackend:
         self._store.add_pairs(project, pairs)
         dataset = self._dataset(form)
         excluded: Counter[str] = Counter()
-        wanted = self._open_pairs(form.project, excluded)
+        key = form.project.order_key
+        wanted = {external_id(key, one.pair.id): one for one in self._open_pairs(form.project, excluded)}
         suggestions = self._suggestions(form.project, dataset) if suggest else {}
         pages = argilla_records.all_records(self._client, dataset, "suggestions" if suggest else "")
         there = {str(one["external_id"]): one for page in pages for one in page if one.get("external_id")}
         unlisted = argilla_records.unlisted(self._client, dataset, there)
-        new = {one.pair.id for one in wanted} - there.keys()
+        new = wanted.keys() - there.keys()
         sent = []
-        for one in wanted:
-            record = to_record(form.project.order_key, one)
+        for record_id, one in wanted.items():
+            record = to_record(key, one)
             if one.pair.id in suggestions:
                 record["suggestions"] = [suggestions[one.pair.id]]
-            found = there.get(one.pair.id)
-            if found is not None and shown_first(found, form.project.order_key, one) is None:
+            found = there.get(record_id)
+            if found is not None and shown_first(found, key, one) is None:
                 excluded[Reason.CHANGED] += 1
-            elif found is None or one.pair.id in unlisted or not _is_whole(found, record):
+            elif found is None or record_id in unlisted or not _is_whole(found, record):
                 sent.append(_mended(found, record))
         refused = argilla_records.send(self._client, dataset, sent, on_progress)
         excluded[Reason.REFUSED] += len(refused)
@@ -108,7 +110,7 @@ class ArgillaBackend:
         found = argilla_dataset.find(client, workspace, form, link.dataset_id if link else "")
         dataset = argilla_dataset.make(client, workspace, form, found)
         if not argilla_dataset.is_searchable(client, dataset):
-            argilla_dataset.set_aside(client, dataset)
+            argilla_dataset.set_aside(client, dataset, by_status(self._users_progress(dataset)).total())
             dataset = argilla_dataset.make(client, workspace, form, None)
         known = self._store.documents(name, DocumentKind.GUIDELINES)
         if link and found and dataset.get("guidelines") != form.told:
@@ -215,9 +217,10 @@ class ArgillaBackend:
 
     def _tally(self, project: str, dataset: Body) -> Tally:
         known = self._store.documents(project, DocumentKind.GUIDELINES)
+        key = self._store.project(project).order_key
         return Tally(
-            order_key=self._store.project(project).order_key,
-            pairs=_open_pairs(self._store.pairs(project)),
+            order_key=key,
+            pairs={external_id(key, pair_id): one for pair_id, one in _open_pairs(self._store.pairs(project)).items()},
             questions=argilla_dataset.choice_names(self._client, dataset),
             guidelines_version=argilla_dataset.guidelines_version(dataset, known),
             said=self._links.said(project),
@@ -255,18 +258,24 @@ class ArgillaBackend:
         """
         return self._linked_dataset(self._linked(project))
 
-    def remove(self, dataset: Body, held: Counter[str]) -> None:
-        """Remove a dataset for good, unless anybody answered since `held` was counted: responses by status.
+    def remove(self, project: str, held: Counter[str]) -> None:
+        """Remove a project's dataset for good, unless anybody answered since `held` was counted: responses by status.
+
+        From then on the project counts as not sent.
 
         Raises:
             ArgillaError: Somebody did, or the server does not answer or refuses.
         """
-        if by_status(self._users_progress(dataset)) != held:
+        dataset = self.dataset_of(project)
+        # The counts tell of new answers; of changed ones, whether any comes home only now.
+        pulled = self.pull(project)
+        if pulled.new or pulled.changed or by_status(self._users_progress(dataset)) != held:
             raise ArgillaError(
                 "Somebody answered in Argilla while the snapshot was written, so nothing was removed.",
                 hint="People are still voting there. Ask them to stop, and try again.",
             )
         self._client.send("DELETE", f"datasets/{dataset['id']}")
+        self._links.remove(project)
 
     # Progress
 

@@ -7,6 +7,7 @@ is repeated is tried again, with growing pauses, for as long as the caller is pa
 from __future__ import annotations
 
 import random
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -87,7 +88,9 @@ class ArgillaClient:
             )
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ArgillaError(
-                f"{address.url} is not the address of an Argilla server." if address.url else "No Argilla server is named.",
+                f"{without_login(address.url)} is not the address of an Argilla server."
+                if address.url
+                else "No Argilla server is named.",
                 hint="Set ARGILLA_API_URL to something like https://argilla.example.org or http://localhost:6900.",
             )
         if not address.api_key.isascii() or not address.api_key.isprintable() or not address.api_key:
@@ -272,6 +275,11 @@ class ArgillaClient:
             f"The Argilla server at {self.url} does not answer.",
             hint="Check that it runs and that ARGILLA_API_URL is right, then repeat the step; it goes on from there.",
         )
+
+
+def without_login(url: str) -> str:
+    """Return an address somebody typed as it may be shown: without a name and a password before an @."""
+    return re.sub(r"^(https?://)?.*@", r"\1", url, flags=re.DOTALL)
 
 
 def rows(body: Body) -> list[Body]:

@@ -174,9 +174,25 @@ def _unless_done(client: ArgillaClient, method: str, path: str, body: Body) -> N
 
 
 def is_searchable(client: ArgillaClient, dataset: Body) -> bool:
-    """Say whether the server has a search index for the dataset: it has none when it died while publishing it."""
+    """Say whether the server has a search index for the dataset: it has none when it died while publishing it.
+
+    Raises:
+        ArgillaError: The search as a whole is down, which says nothing of this dataset.
+    """
+    if _answers(client, f"datasets/{dataset['id']}/progress"):
+        return True
+    # The server's state tells of the search too, whatever its datasets.
+    if not _answers(client, "status"):
+        raise ArgillaError(
+            "The search of the Argilla server is down.",
+            hint="Wait until OpenSearch (or Elasticsearch) runs again and repeat the step; nothing was changed.",
+        )
+    return False
+
+
+def _answers(client: ArgillaClient, path: str) -> bool:
     try:
-        client.get(f"datasets/{dataset['id']}/progress")
+        client.get(path)
     except RefusedError as error:
         if error.status != 500:
             raise
@@ -184,8 +200,17 @@ def is_searchable(client: ArgillaClient, dataset: Body) -> bool:
     return True
 
 
-def set_aside(client: ArgillaClient, dataset: Body) -> None:
-    """Rename a dataset nobody can annotate, so that a new one can take its name; nothing of it is deleted."""
+def set_aside(client: ArgillaClient, dataset: Body, answers: int) -> None:
+    """Rename a dataset nobody can annotate, so that a new one can take its name; nothing of it is deleted.
+
+    Raises:
+        ArgillaError: It holds answers, which would be left behind.
+    """
+    if answers:
+        raise ArgillaError(
+            f"The Argilla server cannot search the dataset {dataset['name']}, which holds {answers:,} answers.",
+            hint="If that does not pass, rebuild its index where the server runs: python -m argilla_server search-engine reindex",
+        )
     client.send("PATCH", f"datasets/{dataset['id']}", json={"name": f"{dataset['name']} (unusable {dataset['id'][:8]})"[:200]})
 
 

@@ -49,6 +49,12 @@ class ArgillaLinks:
             if not self._store.insert_missing(connection, table, [values]):
                 connection.execute(sa.update(table).where(table.c.project == link.project).values(**values))
 
+    def remove(self, project: str) -> None:
+        """Forget where a project was pushed to: there is no dataset any more."""
+        table = schema.argilla_links
+        with self._store.writing() as connection:
+            connection.execute(sa.delete(table).where(table.c.project == project))
+
     def name_annotators(self, project: str, names: Mapping[str, str]) -> None:
         """Show annotators who have no name here yet under these, by id; a name somebody else has is made another.
 

@@ -99,9 +99,21 @@ def seal(order_key: str, pair: Pair, shown_first: str) -> str:
     return hmac.new(order_key.encode(), told, hashlib.sha256).hexdigest()[:32]
 
 
+def external_id(order_key: str, pair_id: str) -> str:
+    """Return the id a pair's record goes by on the server, which nobody without the project's key can work out.
+
+    The pair's own id follows from texts and sources: who has the texts could try likely names of models until it fits.
+    """
+    return hmac.new(order_key.encode(), f"record\n{pair_id}".encode(), hashlib.sha256).hexdigest()[:32]
+
+
 def to_record(order_key: str, one: OpenPair) -> Body:
     """Return a pair as the server takes it; it names neither a source nor a model."""
-    return {"external_id": one.pair.id, "fields": fields(order_key, one), "metadata": metadata(order_key, one.pair)}
+    return {
+        "external_id": external_id(order_key, one.pair.id),
+        "fields": fields(order_key, one),
+        "metadata": metadata(order_key, one.pair),
+    }
 
 
 def metadata(order_key: str, pair: Pair) -> Body:

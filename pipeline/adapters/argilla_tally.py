@@ -24,7 +24,7 @@ _USER_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 @dataclass(kw_only=True)
 class Tally:
-    """What the answers on the server say, added up page by page."""
+    """What the answers on the server say, added up page by page; `pairs` by the id of their record there."""
 
     order_key: str
     pairs: Mapping[str, OpenPair]

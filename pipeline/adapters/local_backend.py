@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from pipeline.adapters import schema
+from pipeline.adapters.screen_store import ScreenStore
 from pipeline.adapters.store import Store
 from pipeline.annotate import Card, is_repeat_due, order
 from pipeline.errors import StaleCardError
@@ -152,8 +153,10 @@ class LocalBackend:
     def progress(self, project: str) -> BackendProgress:
         """Return how far the voting is, by annotator; a skip stands for a pair somebody declined."""
         votes, wanted = self._store.votes(project), self._store.project(project).votes_wanted
-        with self._store.reading() as connection:
-            here, out = connection.execute(_OPENED, {"project": project}).one()
+        pairs, out = self._store.pairs(project), ScreenStore(self._store).pairs_out(project)
+        is_complete = pairs["n_votes"] >= wanted
+        waiting = pairs["pair_id"][~is_complete & ~pairs["pair_id"].isin(out)]
+        answered = votes["annotator"][votes["pair_id"].isin(waiting)].value_counts()
         is_skip = votes["choice"] == Choice.SKIP
         counts = votes.assign(is_skip=is_skip).groupby("annotator")["is_skip"].agg(["size", "sum"])
         annotators = tuple(
@@ -162,12 +165,11 @@ class LocalBackend:
                 submitted=int(given - skipped),
                 drafts=0,
                 discarded=int(skipped),
-                pending=self.standing(project, str(name)).left,
+                pending=len(waiting) - int(answered.get(name, 0)),
             )
             for name, given, skipped in counts.itertuples(name=None)
         )
-        completed = int((self._store.pairs(project)["n_votes"] >= wanted).sum())
-        return BackendProgress(pairs=here - out, completed=completed, annotators=annotators)
+        return BackendProgress(pairs=len(pairs) - len(out), completed=int(is_complete.sum()), annotators=annotators)
 
     def next_card(self, project: str, annotator: str, *, now: datetime) -> Card | None:
         """Return the card this annotator should vote on, or None when no pair is left for them.

@@ -7,7 +7,7 @@ arrival, never the clock. Someone who voted under two names is joined by an alia
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
 import pandas as pd
@@ -16,11 +16,12 @@ from sqlalchemy.engine import Connection, Engine
 
 from pipeline import annotate
 from pipeline.adapters import schema
-from pipeline.adapters.database import Database
+from pipeline.adapters.database import Database, fields_of
 from pipeline.errors import VoteError
 from pipeline.records import Choice, Role, Vote, utc_now
 
 _CODED = ("pair_id", "annotator", "choice")
+_AT_ONCE = 500
 
 
 class VoteTable(Database):
@@ -37,6 +38,7 @@ class VoteTable(Database):
             VoteError: A vote is on a pair the project does not have, or says what is no Choice; nothing was added.
         """
         with self.writing() as connection:
+            self.queue(connection, project)
             return self._add_votes(connection, project, list(votes))
 
     def import_votes(self, project: str, votes: Iterable[Vote]) -> list[Vote]:
@@ -45,21 +47,31 @@ class VoteTable(Database):
         Raises:
             VoteError: As in `add_votes`; nothing was added.
         """
-        table = schema.votes
-        columns = [column for column in table.c if column.name not in ("seq", "project")]
-        wanted = (table.c.project == project) & (table.c.role == str(Role.ANNOTATOR))
+        told = list(votes)
+        if not told:
+            return []
         with self.writing() as connection:
             self.queue(connection, project)
-            rows = connection.execute(sa.select(*columns).where(wanted)).mappings()
-            new = annotate.new_votes(votes, (Vote(**row) for row in rows), now=datetime.now(UTC))
+            stored = self._votes_on(connection, project, {vote.pair_id for vote in told})
+            new = annotate.new_votes(told, stored, now=datetime.now(UTC))
             self._add_votes(connection, project, new)
         return new
 
+    def _votes_on(self, connection: Connection, project: str, pair_ids: set[str]) -> Iterator[Vote]:
+        table = schema.votes
+        columns = [column for column in table.c if column.name not in ("seq", "project")]
+        wanted = (table.c.project == project) & (table.c.role == str(Role.ANNOTATOR))
+        for some in _few_at_once(pair_ids):
+            rows = connection.execute(sa.select(*columns).where(wanted, table.c.pair_id.in_(some)).order_by(table.c.seq))
+            yield from (Vote(**row) for row in rows.mappings())
+
     def _add_votes(self, connection: Connection, project: str, votes: list[Vote]) -> int:
+        pair_ids = {vote.pair_id for vote in votes}
         rows = [_row(project, vote) for vote in votes]
-        self._check_pairs(connection, project, {vote.pair_id for vote in votes})
+        self._check_pairs(connection, project, pair_ids)
         added = self.insert_missing(connection, schema.votes, rows)
-        self._recount(connection, project)
+        for some in _few_at_once(pair_ids):
+            self._recount(connection, project, schema.pairs.c.id.in_(some))
         return added
 
     def add_decision(self, project: str, decision: Vote) -> Vote:
@@ -72,6 +84,7 @@ class VoteTable(Database):
         mine = (table.c.project == project) & (table.c.annotator == decision.annotator) & (table.c.pair_id == decision.pair_id)
         newest = sa.select(sa.func.coalesce(sa.func.max(table.c.version), -1)).where(mine, table.c.role == str(Role.ADJUDICATOR))
         with self.writing() as connection:
+            self.queue(connection, project)
             self._check_pairs(connection, project, {decision.pair_id})
             version = int(connection.execute(newest).scalar_one()) + 1
             stored = dataclasses.replace(decision, role=Role.ADJUDICATOR, version=version)
@@ -92,16 +105,21 @@ class VoteTable(Database):
         with self.writing() as connection:
             self._recount(connection, project)
 
-    def _recount(self, connection: Connection, project: str) -> None:
-        latest, alias = self._latest_votes(project), schema.aliases
+    def _recount(self, connection: Connection, project: str, which: sa.ColumnElement[bool] | None = None) -> None:
+        """Count the votes on these pairs, or on all: of each name in force the last to arrive, unless it is a skip."""
+        pair, latest, alias = schema.pairs, self._latest_votes(project), schema.aliases
         same = (alias.c.project == project) & (alias.c.annotator == latest.c.annotator)
-        counted = (
-            sa.select(sa.func.count(sa.func.coalesce(alias.c.name, latest.c.annotator).distinct()))
+        shown = sa.func.coalesce(alias.c.name, latest.c.annotator)
+        on_pair = (
+            sa.select(latest.c.choice, sa.func.row_number().over(partition_by=shown, order_by=latest.c.seq.desc()).label("place"))
             .select_from(latest.outerjoin(alias, same))
-            .where(latest.c.pair_id == schema.pairs.c.id, latest.c.choice != str(Choice.SKIP))
-            .scalar_subquery()
+            .where(latest.c.pair_id == pair.c.id)
+            .correlate(pair)
+            .subquery()
         )
-        connection.execute(sa.update(schema.pairs).where(schema.pairs.c.project == project).values(n_votes=counted))
+        counted = sa.select(sa.func.count()).where(on_pair.c.place == 1, on_pair.c.choice != str(Choice.SKIP)).scalar_subquery()
+        wanted = sa.true() if which is None else which
+        connection.execute(sa.update(pair).where(pair.c.project == project, wanted).values(n_votes=counted))
 
     def _latest_votes(self, project: str) -> sa.Subquery:
         """The vote that counts of each annotator on each pair: the one of the highest version."""
@@ -190,6 +208,7 @@ class VoteTable(Database):
         voted = sa.select(cast.c.annotator).where(cast.c.project == project, cast.c.annotator == old)
         known = voted.union_all(sa.select(table.c.annotator).where(table.c.project == project, table.c.name == old)).limit(1)
         with self.writing() as connection:
+            self.queue(connection, project)
             if old == new or connection.execute(known).first() is None:
                 what = "Both names are the same." if old == new else f"Nobody has voted in this project as {old}."
                 raise VoteError(what, hint="Look up the names on the Progress page; nothing was changed.")
@@ -202,6 +221,12 @@ class VoteTable(Database):
             rows = [{"project": project, "annotator": name, "name": new, "at": utc_now()} for name in joined]
             connection.execute(sa.insert(table), rows)
             self._recount(connection, project)
+
+
+def _few_at_once(ids: set[str]) -> Iterator[list[str]]:
+    """The ids in groups small enough for one statement of any database."""
+    in_order = sorted(ids)
+    return (in_order[start : start + _AT_ONCE] for start in range(0, len(in_order), _AT_ONCE))
 
 
 def _superseded() -> sa.Exists:
@@ -222,4 +247,4 @@ def _row(project: str, vote: Vote) -> dict[str, object]:
             f"A vote on pair {vote.pair_id} says {vote.choice}, which is no choice.",
             hint=f"A vote says one of {', '.join(Choice)}; nothing was added.",
         )
-    return {"project": project} | dataclasses.asdict(vote) | {"choice": str(vote.choice), "role": str(vote.role)}
+    return {"project": project} | fields_of(vote) | {"choice": str(vote.choice), "role": str(vote.role)}

@@ -1,5 +1,8 @@
 """A small project whose texts hold what markup, templates and left-to-right habits would spoil."""
 
+from typing import Any
+
+from pipeline.adapters.argilla_rows import external_id
 from pipeline.adapters.store import Store
 from pipeline.annotate import make_pairs
 from pipeline.records import HUMAN, DocumentKind, Pair, Project, Prompt, Response, prompt_id, response_id
@@ -27,3 +30,9 @@ def more(store: Store, numbers: range) -> list[Pair]:
     store.add_prompts(NAME, prompts)
     store.add_responses(NAME, responses)
     return make_pairs(prompts, responses)[0]
+
+
+def by_record(store: Store, project: str = NAME) -> dict[str, dict[str, Any]]:
+    """The project's pairs, by the id of their record in Argilla."""
+    key = store.project(project).order_key
+    return {external_id(key, str(pair["pair_id"])): pair for pair in store.pairs(project).to_dict("records")}

@@ -120,6 +120,10 @@ class Stack:
         """End the Argilla server as a power cut would."""
         self._end("server", signal.SIGKILL)
 
+    def kill_search(self) -> None:
+        """End OpenSearch as a power cut would; `start` brings it back."""
+        self._end("opensearch", signal.SIGKILL)
+
     def stop(self) -> None:
         """End everything this stack started."""
         for name in PROCESSES:

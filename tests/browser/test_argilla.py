@@ -22,7 +22,7 @@ from pipeline.records import HUMAN
 from pipeline.settings import Settings
 from pipeline.studio import Studio
 from tests.argilla.people import Body, Person, Site
-from tests.argilla.project import MODEL, NAME, TEXT, fill
+from tests.argilla.project import MODEL, NAME, TEXT, by_record, fill
 from tests.argilla.stack import API_KEY
 from tests.browser.conftest import LOOPBACK
 from tests.real_rows import aya_rows, oasst_rows, write_rows
@@ -112,14 +112,15 @@ def expected_choice(slot: str, texts: tuple[str, str], pair: Body) -> str:
 
 
 def answer_over_rest(person: Person, dataset: str, pairs: dict[str, Body], seed: int, wanted: int, ledger: Ledger) -> None:
-    """Answer the first so many records as this person is shown them, in the order of the pairs."""
+    """Answer the first so many records as this person is shown them, in the order of their ids; `pairs` by record."""
     drawn = random.Random(seed)
     records = sorted(person.records(dataset), key=lambda one: one["external_id"])[:wanted]
     for record in records:
         slot = drawn.choices(SLOTS, weights=(8, 4, 2, 1, 1))[0]
         person.answer(record, slot)
-        texts = tuple(as_html_reads(html.unescape(record["fields"][name])) for name in ("first", "second"))
-        ledger[person.name, record["external_id"]] = expected_choice(slot, texts, pairs[record["external_id"]])  # type: ignore[arg-type]
+        first, second = (as_html_reads(html.unescape(record["fields"][name])) for name in ("first", "second"))
+        pair = pairs[record["external_id"]]
+        ledger[person.name, pair["pair_id"]] = expected_choice(slot, (first, second), pair)
 
 
 def click_through(page: Page, url: str, person: Person, pairs: dict[str, Body], ledger: Ledger, pictures: Path) -> None:
@@ -183,7 +184,7 @@ def test_two_hundred_real_pairs_are_voted_on_in_argilla_and_every_number_agrees_
         pushed = studio.push(language, "argilla")
         assert pushed["differences"] == []
         n_pushed += pushed["new"]
-        pairs = {pair["pair_id"]: pair for pair in studio.store.pairs(language).to_dict("records")}
+        pairs = by_record(studio.store, language)
         ledger = ledgers[language] = {}
         dataset = dataset_of(studio.store, language)
         if language == LANGUAGES[0]:

@@ -159,9 +159,12 @@ def test_an_address_that_is_none_is_refused_before_anything_is_sent(url: str):
         client(url)
 
 
-def test_an_address_with_a_password_in_it_is_refused_and_not_repeated():
-    with pytest.raises(ArgillaError, match="holds a name or a password") as caught:
-        client("http://ana:geheim@127.0.0.1:9")
+@pytest.mark.parametrize(
+    "url", ["http://ana:geheim@127.0.0.1:9", "ana:geheim@host", "http://ana:ge/geheim@host", "ana:g://geheim@h"]
+)
+def test_an_address_with_a_password_in_it_is_refused_and_not_repeated(url: str):
+    with pytest.raises(ArgillaError, match=r"holds a name or a password|is not the address") as caught:
+        client(url)
     assert "geheim" not in caught.value.message + caught.value.hint
 
 

@@ -14,6 +14,7 @@ from pipeline.adapters.local_backend import LocalBackend, Standing
 from pipeline.adapters.store import Store, open_store
 from pipeline.annotate import Card, Pressed, make_pairs, to_choice
 from pipeline.errors import StaleCardError
+from pipeline.ports import AnnotatorProgress
 from pipeline.records import HUMAN, Choice, DocumentKind, Project, Prompt, Response, Role, prompt_id, response_id
 from tests.conftest import ROOT
 
@@ -197,6 +198,19 @@ def test_progress_counts_what_is_done_and_what_is_left(store: Store, backend: Lo
     # Bo took the pair Ana skipped, so two are left for both; Ana answered two, Bo one.
     assert backend.standing("p", "ana") == Standing(done=2, left=2)
     assert backend.standing("p", "bo") == Standing(done=1, left=2)
+
+
+def test_progress_knows_a_person_under_two_names_as_one(store: Store, backend: LocalBackend):
+    fill(store, pairs=4, wanted=2)
+    first, second = draw(backend, "ana"), draw(backend, "bo")
+    assert first.pair.id == second.pair.id
+    backend.cast(first, Choice.FIRST, now=NOW)
+    backend.cast(second, Choice.TIE, now=NOW)
+    backend.cast(draw(backend, "bo"), Choice.SKIP, now=NOW)
+    store.rename_annotator("p", "bo", "ana")
+    # Ana and bo are one person: one vote on the first pair, so it still waits, though not for her; nor does the skipped one.
+    (one,) = backend.progress("p").annotators
+    assert one == AnnotatorProgress(annotator="ana", submitted=1, drafts=0, discarded=1, pending=2)
 
 
 def test_a_project_that_is_not_there_has_no_card(backend: LocalBackend):

@@ -14,10 +14,12 @@ import httpx
 import pytest
 
 from pipeline.adapters.argilla_backend import ArgillaBackend
+from pipeline.adapters.argilla_client import Address, ArgillaClient
 from pipeline.adapters.argilla_links import ArgillaLinks
 from pipeline.adapters.store import Store
+from pipeline.errors import ArgillaError
 from tests.argilla.people import Body, Person, Site
-from tests.argilla.project import NAME, fill, more
+from tests.argilla.project import NAME, by_record, fill, more
 from tests.argilla.stack import API_KEY
 from tests.terminal import command, environment
 
@@ -36,10 +38,15 @@ def whole(site: Site, store: Store, *, pairs: int, answers: dict[str, str]) -> N
     """See that each pair is one record with all that belongs to it, and every answer is where it was given."""
     path = f"datasets/{dataset_of(store)}"
     records = [one for page in site.owner.pages(f"{path}/records", limit=1000, include="responses") for one in page]
-    assert sorted(one["external_id"] for one in records) == sorted(store.pairs(NAME)["pair_id"])
+    known = by_record(store)
+    assert sorted(one["external_id"] for one in records) == sorted(known)
     assert len(records) == pairs
     assert all(set(one["metadata"]) == {"seal"} and set(one["fields"]) == {"prompt", "first", "second"} for one in records)
-    given = {one["external_id"]: one["responses"][0]["values"]["choice"]["value"] for one in records if one["responses"]}
+    given = {
+        known[one["external_id"]]["pair_id"]: one["responses"][0]["values"]["choice"]["value"]
+        for one in records
+        if one["responses"]
+    }
     assert given == answers
     # Annotators are shown what the search index holds.
     assert site.owner.get(f"{path}/progress")["total"] == pairs
@@ -52,7 +59,7 @@ def begin(site: Site, store: Store) -> tuple[Person, dict[str, str]]:
     answers = {}
     for record, slot in zip(ana.records(dataset_of(store)), ["first", "second", "tie", "both_bad"] * 5, strict=True):
         ana.answer(record, slot)
-        answers[record["external_id"]] = slot
+        answers[by_record(store)[record["external_id"]]["pair_id"]] = slot
     return ana, answers
 
 
@@ -99,7 +106,7 @@ def test_a_server_that_is_killed_loses_and_doubles_nothing(site: Site, store: St
         assert not worker.is_alive()
         record = ana.records(dataset_of(store))[-1]
         ana.answer(record, "tie")
-        answers[record["external_id"]] = "tie"
+        answers[by_record(store)[record["external_id"]]["pair_id"]] = "tie"
         store.add_pairs(NAME, more(store, range(PAIRS + 100 * n, PAIRS + 100 * (n + 1))))
     assert failed == []
     backend.push(NAME)
@@ -148,3 +155,28 @@ def test_a_dataset_without_a_search_index_is_set_aside_for_a_new_one(site: Site,
     whole(site, store, pairs=3, answers={})
     # It is renamed, not deleted: what is in it can still be looked at.
     assert site.owner.get(f"datasets/{unusable}")["name"].startswith(f"{NAME} (unusable")
+
+
+def test_a_search_that_is_down_is_waited_for_and_no_dataset_is_set_aside(site: Site, store: Store):
+    _, answers = begin(site, store)
+    dataset = dataset_of(store)
+    site.stack.kill_search()
+    try:
+        with (
+            ArgillaClient(Address(url=site.stack.url, api_key=API_KEY), patience_s=0) as hasty,
+            pytest.raises(ArgillaError, match="search of the Argilla server is down"),
+        ):
+            ArgillaBackend(store, hasty, site.workspace).push(NAME)
+    finally:
+        site.stack.start()
+    assert (dataset_of(store), site.owner.get(f"datasets/{dataset}")["name"]) == (dataset, NAME)
+    whole(site, store, pairs=20, answers=answers)
+
+
+def test_a_dataset_with_answers_is_not_set_aside_when_its_search_index_is_gone(site: Site, store: Store):
+    begin(site, store)
+    dataset, backend = dataset_of(store), ArgillaBackend(store, site.owner, site.workspace)
+    changed("DELETE", index(site, store))
+    with pytest.raises(ArgillaError, match="20 answers"):
+        backend.push(NAME)
+    assert (dataset_of(store), site.owner.get(f"datasets/{dataset}")["name"]) == (dataset, NAME)

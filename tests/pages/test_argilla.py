@@ -15,6 +15,7 @@ from pipeline.errors import BackendError
 from pipeline.records import JobState
 from pipeline.studio import Studio
 from tests.argilla.people import Site
+from tests.argilla.project import by_record
 from tests.argilla.stack import API_KEY
 from tests.pages.judging import NAME, add_project, open_page, shown, workspace_of
 
@@ -77,6 +78,15 @@ def test_a_server_that_is_down_is_told_and_the_page_lives(tmp_path: Path):
         assert "secret-key-123" not in shown(app)
 
 
+def test_a_password_in_the_address_is_not_shown(tmp_path: Path):
+    wrong = {"ARGILLA_API_URL": "ana:geheim@argilla.example.org", "ARGILLA_API_KEY": "k"}
+    with argilla_settings(**wrong), workspace_of(tmp_path / "workspace") as studio:
+        add_project(studio, "hmh")
+        app = press(open_page("argilla"), "Test the connection")
+        assert "argilla.example.org" in shown(app)
+        assert "geheim" not in shown(app) + app.error[0].value
+
+
 @pytest.mark.argilla
 def test_pairs_are_sent_followed_and_their_votes_brought_home_from_the_page(connected: Studio, site: Site):
     add_project(connected, n_pairs=3)
@@ -116,8 +126,9 @@ def test_a_link_opens_a_pair_in_the_queue_where_its_owner_finds_it_or_there_is_n
     link = connected.tracking.link(NAME)
     assert link is not None
     owner, ana = site.as_owner(), site.person("ana")
-    mine, hers, open_one = (one["external_id"] for one in owner.records(link.dataset_id))
-    by_id = {one["external_id"]: one for one in owner.records(link.dataset_id)}
+    pairs = by_record(connected.store, NAME)
+    by_id = {pairs[one["external_id"]]["pair_id"]: one for one in owner.records(link.dataset_id)}
+    mine, hers, open_one = by_id
     owner.answer(by_id[mine], "first")
     ana.answer(by_id[hers], "tie")
     urls = connected.tracking.pair_urls(NAME, [mine, hers, open_one, "not-a-pair"])
@@ -175,5 +186,9 @@ def test_a_dataset_is_removed_only_when_named_with_a_snapshot_and_with_every_vot
     assert {one["status"] for record in held for one in record["responses"]} == {"submitted", "draft"}
     assert API_KEY not in snapshot.read_text(encoding="utf-8")
     assert len(connected.store.votes(NAME)) == 1
-    with pytest.raises(BackendError, match="is not on the server"):
-        connected.pull(NAME)
+    # From now on it is as if it had never been sent: nothing asks the server for what is gone, and it can be sent again.
+    assert connected.pull(NAME)["backend"] == "local"
+    app = open_page("argilla")
+    assert not app.error
+    assert "Send the pairs" in [button.label for button in app.button]
+    assert connected.push(NAME, "argilla")["new"] == 2

@@ -1,5 +1,7 @@
 """Votes in the store: what counts, what is kept, and what is refused."""
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from pipeline.adapters.store import Store, open_store
 from pipeline.decisions import Decisions
 from pipeline.errors import VoteError
 from pipeline.records import Choice, Role, Vote
+from tests.argilla import project as argilla_project
 from tests.unit.test_store import fill
 
 
@@ -109,6 +112,59 @@ def test_two_names_of_one_person_become_one_vote_a_pair_the_last_to_arrive(store
     assert len(store.votes("dutch", history=True)) == 3
     report = agreement.measure(store.votes("dutch"))
     assert report.annotators == 2
+
+
+@pytest.mark.parametrize(("earlier", "later", "n_votes"), [(Choice.FIRST, Choice.SKIP, 0), (Choice.SKIP, Choice.FIRST, 1)])
+def test_of_a_joined_person_a_skip_is_counted_as_any_vote_the_last_to_arrive(
+    either_store: Store, earlier: Choice, later: Choice, n_votes: int
+):
+    pair_id = fill(either_store)
+    either_store.add_votes("dutch", [vote(pair_id, "ana", earlier)])
+    either_store.add_votes("dutch", [vote(pair_id, "ana2", later)])
+    either_store.rename_annotator("dutch", "ana2", "ana")
+    assert either_store.votes("dutch")["choice"].tolist() == [str(later)]
+    assert either_store.pairs("dutch")["n_votes"].tolist() == [n_votes]
+
+
+def test_an_import_of_no_votes_asks_the_database_nothing(store: Store):
+    fill(store)
+    asked: list[str] = []
+    sa.event.listen(store.engine, "before_cursor_execute", lambda *told: asked.append(told[2]))
+    assert store.import_votes("dutch", []) == []
+    assert asked == []
+
+
+def test_an_import_counts_the_pairs_it_votes_on_and_no_others(either_store: Store):
+    voted, other = argilla_project.fill(either_store, pairs=2)
+    either_store.add_pairs(argilla_project.NAME, [voted, other])
+    with either_store.writing() as connection:
+        connection.execute(sa.text("UPDATE pairs SET n_votes = 9"))
+    either_store.import_votes(argilla_project.NAME, [vote(voted.id, "ana", Choice.FIRST), vote(voted.id, "bo", Choice.SKIP)])
+    counted = either_store.pairs(argilla_project.NAME).set_index("pair_id")["n_votes"].to_dict()
+    assert counted == {voted.id: 1, other.id: 9}
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda store, pair_id: store.add_votes("dutch", [vote(pair_id, "bo", Choice.TIE)]),
+        lambda store, pair_id: store.add_decision("dutch", vote(pair_id, "bo", Choice.TIE)),
+        lambda store, _: store.rename_annotator("dutch", "ana", "Anna"),
+    ],
+    ids=["votes", "decision", "name"],
+)
+def test_who_writes_votes_waits_for_the_one_before_so_arrival_is_the_order_of_the_numbers(
+    either_store: Store, write: Callable[[Store, str], object]
+):
+    pair_id = fill(either_store)
+    either_store.add_votes("dutch", [vote(pair_id, "ana", Choice.FIRST)])
+    with ThreadPoolExecutor(1) as pool:
+        with either_store.writing() as connection:
+            either_store.queue(connection, "dutch")
+            waiting = pool.submit(write, either_store, pair_id)
+            with pytest.raises(TimeoutError):
+                waiting.result(timeout=0.5)
+        waiting.result(timeout=20)
 
 
 def test_names_can_be_joined_one_after_another_and_back(store: Store):
