@@ -83,7 +83,10 @@ class ArgillaBackend:
                 excluded[Reason.CHANGED] += 1
             elif found is None or record_id in unlisted or not _is_whole(found, record):
                 sent.append(_mended(found, record))
-        refused = argilla_records.send(self._client, dataset, sent, on_progress)
+        # One that cannot be written again would fail its whole batch; to find such takes long, and is seldom needed.
+        is_mending = any(one["external_id"] in there for one in sent)
+        broken = argilla_records.unindexable(self._client, dataset) if is_mending else set()
+        refused = argilla_records.send(self._client, dataset, sent, on_progress, leave_out=broken)
         excluded[Reason.REFUSED] += len(refused)
         return Pushed(
             pairs=len(wanted) - excluded[Reason.CHANGED] - len(refused),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from pipeline.adapters.argilla_client import ArgillaClient, RefusedError
@@ -48,17 +48,35 @@ def unlisted(client: ArgillaClient, dataset: Body, there: Mapping[str, Body]) ->
     return set(there) - {str(one["record"]["external_id"]) for page in pages for one in page if one.get("record")}
 
 
+def unindexable(client: ArgillaClient, dataset: Body) -> set[str]:
+    """Return the external ids of records that fail every batch they are written again in.
+
+    They have a response without values, a draft that was stored so; the server cannot put it into its search index.
+    """
+    return {
+        str(record["external_id"])
+        for page in all_records(client, dataset, "responses")
+        for record in page
+        if any(response.get("values") is None for response in record.get("responses") or [])
+    }
+
+
 def send(
-    client: ArgillaClient, dataset: Body, records: list[Body], on_progress: Callable[[int, int], None] | None = None
+    client: ArgillaClient,
+    dataset: Body,
+    records: list[Body],
+    on_progress: Callable[[int, int], None] | None = None,
+    *,
+    leave_out: Collection[str] = (),
 ) -> set[str]:
-    """Write records in batches; return the external ids of those the server refuses.
+    """Write records in batches; return the external ids of those the server refuses, or that are to be left out.
 
     One refused record fails its batch, and is named in the answer: the batch is sent again without it.
     """
-    refused: set[str] = set()
+    refused = {str(one["external_id"]) for one in records if one["external_id"] in leave_out}
     done = 0
     for batch in _batches(records):
-        left = batch
+        left = [one for one in batch if one["external_id"] not in refused]
         while left:
             try:
                 client.send("PUT", f"datasets/{dataset['id']}/records/bulk", json={"items": left})

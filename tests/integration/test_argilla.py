@@ -346,3 +346,19 @@ def test_an_answer_changed_after_the_snapshot_stops_the_removal_and_comes_home(f
     five.backend.remove(NAME, held)
     with pytest.raises(ArgillaError, match="was not sent to Argilla yet"):
         five.backend.pull(NAME)
+
+
+def test_a_draft_without_values_does_not_keep_records_from_being_sent_again(five: Pushed):
+    ana, owner = five.site.person("ana"), five.site.owner
+    stuck, other = five.seen(ana)[1:3]
+    with pytest.raises(ArgillaError, match="fault of its own"):
+        ana.client.send("POST", f"records/{stuck['id']}/responses", json={"status": "draft"}, repeatable=False)
+    for record in (stuck, other):
+        # Logged again without metadata, as by a script of somebody's own, the seal is gone from the database.
+        told = {"external_id": record["external_id"], "fields": record["fields"], "metadata": None}
+        with suppress(ArgillaError):
+            owner.send("PUT", f"{five.path}/records/bulk", json={"items": [told]}, repeatable=False)
+    again = five.backend.push(NAME, more(five.store, range(5, 6)))
+    assert (again.pairs, again.new, again.excluded) == (5, 1, {"refused": 1})
+    assert "seal" in five.records()[five.pairs[2].id]["metadata"]
+    assert owner.get(f"{five.path}/progress")["total"] == 6
