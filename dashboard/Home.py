@@ -1,4 +1,4 @@
-"""Entry of the dashboard: root path, page config, navigation table, nothing else."""
+"""Entry of the dashboard: root path, page config, which pages this visitor may open, nothing else."""
 
 import os
 import sys
@@ -14,7 +14,7 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
 
 import streamlit as st  # noqa: E402
 
-from dashboard import services, widgets  # noqa: E402
+from dashboard import services, signing, state, widgets  # noqa: E402
 from pipeline.errors import PipelineError  # noqa: E402
 
 TITLES = {
@@ -31,14 +31,27 @@ TITLES = {
 
 st.set_page_config(page_title="Aya Preference Studio", page_icon="🗳️", layout="wide")
 st.logo(Path(__file__).with_name("logo.svg"), size="large")
-pages = [
-    st.Page(widgets.PAGES[noun], title=title, url_path=None if noun == "overview" else noun, default=noun == "overview")
-    for noun, title in TITLES.items()
-]
-page = st.navigation(pages, position="top")
-widgets.phone_navigation(pages)
 try:
+    may = signing.may_coordinate(state.visitor_address(), services.password(), is_signed_in=state.is_signed_in())
+    state.admit(is_coordinator=may)
+    # A page that is closed is not in the navigation: the sign-in stands at its address, so that it opens there afterwards.
+    pages = {
+        noun: st.Page(
+            widgets.PAGES[noun] if may or noun == "annotate" else signing.closed_page,
+            title=title if may or noun == "annotate" else "Sign in",
+            url_path=noun,
+            default=noun == "overview",
+        )
+        for noun, title in TITLES.items()
+    }
+    if state.is_signed_in():
+        pages["sign-out"] = st.Page(signing.sign_out_page, title="Sign out", url_path="sign-out")
+    page = st.navigation(list(pages.values()), position="top" if may else "hidden")
+    if may:
+        widgets.phone_navigation(list(pages.values()))
     services.start()
     page.run()
+    if not may and page is pages["annotate"]:
+        st.page_link(pages["overview"], label="For coordinators")
 except PipelineError as error:
     widgets.error_box(error)

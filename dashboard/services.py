@@ -79,10 +79,15 @@ def studio() -> Studio:
     return _studio(Settings.from_env(os.environ))
 
 
-def start() -> None:
-    """Open the workspace; a new one begins with the demonstration project."""
+def password() -> str:
+    """Return the password of the coordinator's pages, empty where none is set; the first read of each run."""
     # Streamlit hands what stands in secrets.toml to the environment, from which the settings are read.
     st.secrets.load_if_toml_exists()
+    return Settings.from_env(os.environ).password
+
+
+def start() -> None:
+    """Open the workspace; a new one begins with the demonstration project."""
     opened = studio()
     if not opened.store.projects():
         opened.demo()

@@ -54,3 +54,36 @@ def reviewer() -> str:
 def choose_reviewer(name: str) -> None:
     """Remember under which name this visitor decides pairs."""
     st.session_state["reviewer"] = name
+
+
+def visitor_address() -> str | None:
+    """Return the address this visitor came from, None for the computer the dashboard runs on."""
+    if "visitor_address" not in st.session_state:
+        st.session_state["visitor_address"] = st.context.ip_address
+    address: str | None = st.session_state["visitor_address"]
+    return address
+
+
+def is_signed_in() -> bool:
+    """Return whether this visitor has given the password; it holds until they sign out or close the tab."""
+    return bool(st.session_state.get("is_signed_in"))
+
+
+def sign_in() -> None:
+    """Remember that this visitor has given the password."""
+    st.session_state["is_signed_in"] = True
+
+
+def sign_out() -> None:
+    """Forget all that was remembered for this visitor."""
+    st.session_state.clear()
+
+
+def is_coordinator() -> bool:
+    """Return whether the coordinator's pages are open to this visitor, as Home.py found at this run."""
+    return bool(st.session_state.get("is_coordinator"))
+
+
+def admit(*, is_coordinator: bool) -> None:
+    """Remember for this run whether the coordinator's pages are open to this visitor."""
+    st.session_state["is_coordinator"] = is_coordinator

@@ -320,7 +320,8 @@ def _show_thanks(desk: Desk) -> None:
             st.html(f"<h2>Thank you!</h2><p>You answered {done}. No pair is waiting for you now.</p>")
         else:
             st.html("<p>No pair is waiting for an answer here. Pairs appear when second answers have been generated.</p>")
-        if st.button("See how far we are" if desk.done else "Generate answers", type="primary"):
+        label = "See how far we are" if desk.done else "Generate answers"
+        if state.is_coordinator() and st.button(label, type="primary"):
             widgets.go_to("progress" if desk.done else "generate")
         if desk.done:
             _offer_change(None)

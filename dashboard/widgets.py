@@ -74,10 +74,10 @@ def go_to(page: str) -> None:
 
 
 def empty_state(message: str, *, next_page: str, label: str) -> None:
-    """Say why there is nothing to show, with a button to the page that changes that."""
+    """Say why there is nothing to show, with a button to the page that changes that, for who may open it."""
     with st.container(border=True):
         st.html(f"<p>{html.escape(message)}</p>")
-        if st.button(label, type="primary", key=f"empty-{next_page}"):
+        if state.is_coordinator() and st.button(label, type="primary", key=f"empty-{next_page}"):
             go_to(next_page)
 
 

@@ -2,6 +2,7 @@
 
 PipelineError
 ├── SettingsError        a setting is missing or makes no sense
+├── SignInError          the password is wrong, or was tried too often
 ├── SourceError          rows cannot be read, a column or a language is missing
 ├── ProjectError         no such project, or its name is taken
 ├── GenerationError      a run cannot start or must stop
@@ -30,6 +31,10 @@ class PipelineError(Exception):
 
 class SettingsError(PipelineError):
     """A setting is missing or makes no sense."""
+
+
+class SignInError(PipelineError):
+    """The password of the coordinator's pages is wrong, or was tried too often."""
 
 
 class SourceError(PipelineError):

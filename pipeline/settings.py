@@ -19,6 +19,7 @@ class Settings:
 
     `database_url` replaces the SQLite file of the workspace, for a team on Postgres. `keys` are pairs (variable,
     address): beside the well-known services, a visitor of the pages may use these variables for these servers.
+    `password` opens the coordinator's pages; where it is empty, they are open on this computer alone.
     `argilla_workspace` may be empty: then it is the only one the key may see.
     """
 
@@ -27,6 +28,7 @@ class Settings:
     hub_endpoint: str = "https://huggingface.co"
     hub_token: str = field(default="", repr=False)
     keys: tuple[tuple[str, str], ...] = ()
+    password: str = field(default="", repr=False)
     argilla_url: str = ""
     argilla_key: str = field(default="", repr=False)
     argilla_workspace: str = ""
@@ -44,6 +46,7 @@ class Settings:
             hub_endpoint=env.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/"),
             hub_token=env.get("HF_TOKEN", ""),
             keys=_pairs(env.get("STUDIO_KEYS", "")),
+            password=env.get("STUDIO_PASSWORD", "").strip(),
             argilla_url=env.get("ARGILLA_API_URL", "").strip(),
             argilla_key=env.get("ARGILLA_API_KEY", "").strip(),
             argilla_workspace=env.get("ARGILLA_WORKSPACE", "").strip(),

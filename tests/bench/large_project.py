@@ -19,8 +19,8 @@ from streamlit.testing.v1 import AppTest
 from dashboard import services
 from pipeline.consensus import LABELS
 from pipeline.records import Project
+from tests.visitor import visitor
 
-ROOT = Path(__file__).resolve().parents[2]
 NAME, N_PAIRS, VOTES_EACH, N_PEOPLE = "Large", int(os.environ.get("STUDIO_BENCH_PAIRS", "200000")), 5, 200
 GOAL_P95_S, RUNS = 1.0, 8
 TABS = ("In numbers", "Contested pairs", "People", "Parts of the data", "More votes", "Judges")
@@ -69,7 +69,7 @@ def timed(app: AppTest) -> float:
 
 def measure(noun: str, key: str, values: tuple[object, ...]) -> dict[str, list[float]]:
     """Seconds of the first run with each value of a widget, and of `RUNS` more with each."""
-    app = AppTest.from_file(str(ROOT / "dashboard" / "Home.py"), default_timeout=600)
+    app = visitor(timeout_s=600)
     app.query_params["project"] = NAME
     app.run()
     app.switch_page(f"../pages/{noun}.py")

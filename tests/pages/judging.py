@@ -13,8 +13,8 @@ from pipeline.records import HUMAN, Choice, Project, Prompt, Response, Vote, mak
 from pipeline.records import prompt_id as id_of_prompt
 from pipeline.records import response_id as id_of_response
 from pipeline.studio import Studio
+from tests.visitor import visitor
 
-ROOT = Path(__file__).resolve().parents[2]
 NAME = "Dutch trial"
 HOSTILE = "<script>alert(1)</script> **not bold**"
 SIDES = {"h": HUMAN, "m": "model-m"}
@@ -71,7 +71,7 @@ def add_project(studio: Studio, *words: str, n_pairs: int | None = None) -> None
 
 def open_page(noun: str) -> AppTest:
     """Open a page of the real app, looking at the project."""
-    app = AppTest.from_file(str(ROOT / "dashboard" / "Home.py"), default_timeout=60)
+    app = visitor()
     app.query_params["project"] = NAME
     app.run()
     app.switch_page(f"../pages/{noun}.py")

@@ -19,8 +19,8 @@ from pipeline.studio import Studio
 from pipeline.wiring import open_studio
 from tests.fakes.writable_hub import WRITE, WritableHub
 from tests.terminal import environment
+from tests.visitor import visitor
 
-HOME = Path(__file__).resolve().parents[2] / "dashboard" / "Home.py"
 NASTY = "</script><b>vet</b> **dik** [klik](http://x.example) $a$ :rocket:"
 
 
@@ -53,7 +53,7 @@ def add_project(studio: Studio, *, votes: list[Choice], text: str = "Kaas is zui
 
 
 def open_page() -> AppTest:
-    app = AppTest.from_file(str(HOME), default_timeout=60)
+    app = visitor()
     app.query_params["project"] = "kaas"
     app.run()
     app.switch_page("../pages/export.py")

@@ -17,10 +17,10 @@ from pipeline import jobs
 from pipeline.errors import EndpointError
 from pipeline.records import HUMAN, Endpoint, Job, JobState, Project, Prompt, Response, prompt_id, response_id, utc_now
 from pipeline.studio import Studio
-from tests.conftest import ROOT
 from tests.fakes.model_server import ModelServer, Reply
 from tests.pages.judging import shown, workspace_of
 from tests.terminal import environment
+from tests.visitor import visitor
 
 TEXTS = ("Hoe laat is het?", "<script>alert(1)</script> **vet**", "ما هو الوقت؟")
 
@@ -46,7 +46,7 @@ def studio(workspace: Path) -> Iterator[Studio]:
 
 
 def open_page() -> AppTest:
-    app = AppTest.from_file(str(ROOT / "dashboard" / "Home.py"), default_timeout=60).run()
+    app = visitor().run()
     return app.switch_page("../pages/generate.py").run()
 
 

@@ -13,8 +13,8 @@ from streamlit.testing.v1 import AppTest
 
 from pipeline import languages
 from pipeline.adapters.store import open_store
-from tests.conftest import ROOT
 from tests.fakes.hub import Hub
+from tests.visitor import visitor
 
 FILE = "data/train-00000-of-00001.parquet"
 
@@ -25,7 +25,7 @@ def page(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AppTest]:
     with Hub({}) as hub:
         monkeypatch.setenv("HF_ENDPOINT", hub.endpoint)
         monkeypatch.setenv("STUDIO_WORKSPACE", str(workspace))
-        at = AppTest.from_file(str(ROOT / "dashboard" / "Home.py"), default_timeout=60).run()
+        at = visitor().run()
         yield at.switch_page("../pages/languages.py").run()
 
 

@@ -9,13 +9,13 @@ from dashboard.overview import next_step
 from pipeline import wiring
 from pipeline.settings import Settings
 from pipeline.studio import ProjectStatus
-from tests.conftest import ROOT
+from tests.visitor import visitor
 
 
 @pytest.fixture
 def board(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> AppTest:
     monkeypatch.setenv("STUDIO_WORKSPACE", str(workspace))
-    return AppTest.from_file(str(ROOT / "dashboard" / "Home.py"), default_timeout=60)
+    return visitor()
 
 
 def status(**counts: int) -> ProjectStatus:

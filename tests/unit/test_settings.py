@@ -17,3 +17,11 @@ def test_keys_that_are_no_pairs_are_refused_and_not_repeated(text: str):
     with pytest.raises(SettingsError, match="STUDIO_KEYS") as caught:
         Settings.from_env({"STUDIO_KEYS": text})
     assert "sk-live-123" not in caught.value.message + caught.value.hint
+
+
+def test_no_secret_is_seen_where_settings_are_printed():
+    secrets = dict.fromkeys(("STUDIO_PASSWORD", "HF_TOKEN", "ARGILLA_API_KEY", "STUDIO_DATABASE_URL"), "s3cret")
+    read = Settings.from_env(secrets)
+    assert read.password == "s3cret"
+    assert "s3cret" not in repr(read)
+    assert Settings.from_env({"STUDIO_PASSWORD": " \n"}).password == ""
