@@ -11,6 +11,7 @@ from pipeline.licences import Question
 from pipeline.records import Project, Release
 
 FINDING_COLUMNS = ("of the rows", "value", "95 %", "n")
+MOST_OPEN = 2
 TOKEN_COLUMNS = ("part", "half of the rows up to", "nine in ten", "99 in 100", "longest", "n")
 
 
@@ -66,9 +67,11 @@ def show_terms(project: Project) -> None:
         st.warning(f"{n} {'question is' if n == 1 else 'questions are'} open. Nothing can be published before you answer.")
     else:
         st.success(f"It goes out under {widgets.plain(terms.licence)}.")
-    for question in terms.questions:
-        if not question.answer:
-            _ask(project, question)
+    if terms.open:
+        # With many models the questions would stand between the rows and the button that writes them.
+        with st.expander("The open questions", expanded=len(terms.open) <= MOST_OPEN):
+            for question in terms.open:
+                _ask(project, question)
     with st.expander("The terms of each part, and what was answered"):
         st.dataframe(release_tables.terms(terms.parts), hide_index=True)
         for question in terms.questions:
