@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from pipeline import splits
 from pipeline.records import Choice, Project
-from pipeline.rows import Material, iso, rate, rows_of, with_provenance, without_broken
+from pipeline.rows import Material, iso, places_of, rate, rows_of, with_provenance, without_broken
 from pipeline.shapes import RAW, TEXT_SIDES, Format, Layout, Row, Shape, Split, parse_formats, shape_of, to_table
 from pipeline.splits import HELD_OUT, SplitReport
 
@@ -78,10 +78,13 @@ class Contents:
     def tables(self, kind: Format, split: Split, *, rows: int = ROWS_AT_ONCE) -> Iterator[pa.Table]:
         """Yield a part as it is written, so many rows at a time."""
         frame, shape = self.frames[kind, split], self.shape(kind)
-        texts = self.pairs.set_index("pair_id")[list(TEXT_SIDES)] if kind in RAW else None
+        pair_of = places_of(frame["pair_id"], self.pairs) if kind in RAW else None
         for start in range(0, len(frame), rows):
             piece = frame.iloc[start : start + rows]
-            yield to_table(shape, piece if texts is None else piece.join(texts, on="pair_id"))
+            if pair_of is not None:
+                texts = self.pairs[list(TEXT_SIDES)].iloc[pair_of[start : start + rows]]
+                piece = piece.assign(**{name: texts[name].array for name in TEXT_SIDES})
+            yield to_table(shape, piece)
 
     def preview(self, kind: Format, *, limit: int = 5) -> list[Row]:
         """Return the first rows of a format exactly as they will be written."""
@@ -130,8 +133,9 @@ def gather(
     excluded["in_evaluation"] += len(material.kept) - len(clean.kept)
     drawn, report = splits.draw(clean.prompts(), seed=project.seed, held_out=options.held_out)
     frames: dict[tuple[Format, Split], pd.DataFrame] = {}
+    held_out = [prompt for prompt, place in drawn.items() if place is Split.TEST]
     for split in Split:
-        part = clean.only(prompt for prompt, place in drawn.items() if place is split)
+        part = clean.only(held_out, others=split is Split.TRAIN)
         for kind in wanted:
             frame, dropped = rows_of(kind, part)
             by_format[str(kind)].update(dropped)
@@ -202,7 +206,7 @@ def _without_evaluation(
     by_format: dict[str, Counter[str]] = {str(kind): Counter() for kind in wanted}
     if not known:
         return material, by_format
-    clean = material.only(set(material.pairs["prompt_id"]) - known)
+    clean = material.only(known, others=True)
     gone = {name: len(getattr(material, name)) - len(getattr(clean, name)) for name in ("bad", "ties", "votes", "judgements")}
     rows = {Format.KTO: 2 * (gone["bad"] + gone["ties"]), Format.VOTES: gone["votes"], Format.JUDGEMENTS: gone["judgements"]}
     for kind, dropped in rows.items():

@@ -23,6 +23,7 @@ from pipeline.shapes import RAW
 
 SCRIPT = Path(__file__).with_name("trl_check.py")
 TIMEOUT_S = 1800
+ROWS_READ = 1_000
 _HINT = "Nothing was written. Please report this, with the message; other formats or layouts may load."
 
 
@@ -39,8 +40,12 @@ def check_loads(folder: Path, splits: Mapping[str, Mapping[str, int]], schemas: 
     for kind, sizes in splits.items():
         try:
             loaded = datasets.load_dataset(str(folder), kind, streaming=True)
-            found = {name: sum(len(table) for table in part.with_format("arrow").iter(10_000)) for name, part in loaded.items()}
             kinds = {name: part.features.arrow_schema.types for name, part in loaded.items()}
+            for part in loaded.values():
+                next(part.with_format("arrow").iter(ROWS_READ), None)
+            # Every row is counted, by a column that is short: what its texts are was looked at before they were written.
+            counted = datasets.load_dataset(str(folder), kind, streaming=True, columns=["pair_id"])
+            found = {name: sum(len(table) for table in part.with_format("arrow").iter(10_000)) for name, part in counted.items()}
         except (ValueError, OSError, pa.ArrowException, datasets.exceptions.DatasetsError) as error:
             raise ExportError(f"The configuration {kind} cannot be loaded: {str(error).splitlines()[0]}", hint=_HINT) from error
         if found != dict(sizes):

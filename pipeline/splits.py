@@ -59,22 +59,21 @@ def draw(prompts: pd.DataFrame, *, seed: int, held_out: int = HELD_OUT) -> tuple
         held_out: How many prompts to hold out; fewer where that is more than a tenth, none below MIN_PROMPTS.
     """
     rows = prompts.sort_values("prompt_id", ignore_index=True)
-    heads = rows["prompt_id"].iloc[find_groups(rows["prompt"].tolist())].tolist()
-    counting = int((rows["kind"] != "").sum())
+    ids, kinds = rows["prompt_id"].tolist(), rows["kind"].tolist()
+    heads = [ids[first] for first in find_groups(rows["prompt"].tolist())]
+    counting = len(kinds) - kinds.count("")
     wanted = min(held_out, int(counting * LARGEST_SHARE)) if counting >= MIN_PROMPTS else 0
     drawn = _draw_groups(rows.assign(head=heads), seed=seed, wanted=wanted)
     places = [Split.TEST if head in drawn else Split.TRAIN for head in heads]
-    counts = Counter(zip(rows["kind"], places, strict=True))
+    counts = Counter(zip(kinds, places, strict=True))
     report = SplitReport(
         prompts=len(rows),
         repeated=len(rows) - len(set(heads)),
         wanted=wanted,
-        held_out=sum(place is Split.TEST and kind != "" for kind, place in zip(rows["kind"], places, strict=True)),
-        by_kind={
-            kind or NO_PREFERENCE: {str(split): counts[kind, split] for split in Split} for kind in sorted(set(rows["kind"]))
-        },
+        held_out=sum(n for (kind, place), n in counts.items() if place is Split.TEST and kind != ""),
+        by_kind={kind or NO_PREFERENCE: {str(split): counts[kind, split] for split in Split} for kind in sorted(set(kinds))},
     )
-    return dict(zip(rows["prompt_id"], places, strict=True)), report
+    return dict(zip(ids, places, strict=True)), report
 
 
 def _draw_groups(rows: pd.DataFrame, *, seed: int, wanted: int) -> set[str]:
@@ -91,13 +90,14 @@ def _draw_groups(rows: pd.DataFrame, *, seed: int, wanted: int) -> set[str]:
     quotas[""] = int(of_kind.get("", 0) * wanted / max(counting.sum(), 1))
     drawn: set[str] = set()
     for kind, left in quotas.items():
-        sizes = groups.loc[groups["kind"] == kind, "size"].to_dict()
-        for head in sorted(sizes, key=lambda one: _lot(str(one), seed)):
+        of_this = groups.loc[groups["kind"] == kind, "size"]
+        sizes = dict(zip(of_this.index.tolist(), of_this.tolist(), strict=True))
+        for head in sorted(sizes, key=lambda one: _lot(one, seed)):
             if not left:
                 break
             # A group larger than what is left stays in training: a test must not grow beyond what was asked for.
             if sizes[head] <= left:
-                drawn.add(str(head))
+                drawn.add(head)
                 left -= sizes[head]
     return drawn
 

@@ -1,8 +1,12 @@
-"""Export benchmark: 200,000 pairs to every format, against pyarrow alone writing the same tables as Parquet.
+"""Export benchmark: 200,000 pairs to every format, against writing the same tables with pyarrow alone.
 
 pyarrow alone means: the finished tables are read into memory, and each is written as Parquet and flushed to the disk; no
-splitting, no near duplicates, no check, no card, no JSONL. Ours is everything from the frames of the store to the release
-under its name: all of that, the same rows as JSONL too, hashes, and each configuration loaded once by `datasets`.
+splitting, no near duplicates, no check, no card, no hash, no JSONL. Ours is everything from the frames of the store to the
+release under its name: all of that, the same rows as JSONL too, and each configuration loaded once by `datasets`.
+
+The goal is read against Parquet alone, though half of a release is JSONL. pyarrow writes no JSON; with what stands in for
+it (`json.dumps` of `to_pylist`, as a person would) the other side gets so slow that the goal would ask nothing. That ratio
+is printed beside it. Both sides find their libraries imported.
 """
 
 import json
@@ -13,12 +17,16 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import BinaryIO
 
+import datasets  # noqa: F401
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
+import scipy.io  # noqa: F401
 
-from pipeline.contents import gather
+from pipeline.contents import ROWS_AT_ONCE, gather
 from pipeline.export import write_release
 from pipeline.records import Project
 
@@ -87,18 +95,28 @@ def ours(folder: Path) -> dict[str, float]:
     return {"gather_s": gathered - started, "write_s": ended - gathered, "export_s": ended - started, "peak_mb": peak}
 
 
-def alone(made: Path) -> float:
-    """Write the tables of a release again with pyarrow; return the seconds it took."""
-    taken = 0.0
+def alone(made: Path) -> dict[str, float]:
+    """Write the tables of a release again without the studio; return the seconds for Parquet, and for lines of JSON."""
+    taken = {"pyarrow_s": 0.0, "jsonl_s": 0.0}
     for path in sorted(made.rglob("*.parquet")):
         table = pq.read_table(path)
-        started = time.perf_counter()
-        with (made.parent / "alone.parquet").open("wb") as file:
-            pq.write_table(table, file, compression="zstd")
-            file.flush()
-            os.fsync(file.fileno())
-        taken += time.perf_counter() - started
+        for name, write in (("pyarrow_s", _parquet), ("jsonl_s", _jsonl)):
+            started = time.perf_counter()
+            with (made.parent / "alone").open("wb") as file:
+                write(table, file)
+                file.flush()
+                os.fsync(file.fileno())
+            taken[name] += time.perf_counter() - started
     return taken
+
+
+def _parquet(table: pa.Table, file: BinaryIO) -> None:
+    pq.write_table(table, file, compression="zstd")
+
+
+def _jsonl(table: pa.Table, file: BinaryIO) -> None:
+    for batch in table.to_batches(ROWS_AT_ONCE):
+        file.writelines(json.dumps(row, ensure_ascii=False).encode() + b"\n" for row in batch.to_pylist())
 
 
 def main() -> int:
@@ -113,11 +131,12 @@ def main() -> int:
         # A process of its own, so that its memory is the export's and not that of making the rows up.
         command = [sys.executable, "-m", "tests.bench.export", "ours", made]
         found = json.loads(subprocess.run(command, capture_output=True, text=True, check=True, timeout=900).stdout)
-        tables_s = alone(folder / "release")
+        found |= alone(folder / "release")
     print(f"{PAIRS:,} pairs to seven formats, train and test; {os.cpu_count()} cores; goals: {GOAL_RATIO} times, {GOAL_MB} MB")
-    ratio = found["export_s"] / tables_s
-    print(json.dumps({name: round(value, 2) for name, value in (found | {"pyarrow_s": tables_s, "ratio": ratio}).items()}))
-    return 0 if ratio <= GOAL_RATIO and found["peak_mb"] <= GOAL_MB else 1
+    found["ratio"] = found["export_s"] / found["pyarrow_s"]
+    found["ratio_with_jsonl"] = found["export_s"] / (found["pyarrow_s"] + found["jsonl_s"])
+    print(json.dumps({name: round(value, 2) for name, value in found.items()}))
+    return 0 if found["ratio"] <= GOAL_RATIO and found["peak_mb"] <= GOAL_MB else 1
 
 
 if __name__ == "__main__":

@@ -269,6 +269,13 @@ def test_the_same_input_gives_the_same_bytes_whatever_the_order_of_its_rows(stud
     assert zip_folder(Path(one.directory), name="r") == zip_folder(Path(other.directory), name="r")
 
 
+def test_rows_stand_in_the_order_of_their_ids_and_not_in_that_of_the_voting(study):
+    for (kind, _), frame in many(small(study), 30).gather().frames.items():
+        names = {Format.KTO: "response_id", Format.VOTES: "annotator"}
+        keys = frame[["prompt_id", "pair_id", names.get(kind, "pair_id")]].astype(str)
+        assert keys.values.tolist() == sorted(keys.values.tolist())
+
+
 def test_a_release_names_its_files_with_true_hashes_and_rows(study, tmp_path):
     result = write(many(study, 30).gather("dpo", "kto"), tmp_path)
     manifest = json.loads((Path(result.directory) / "manifest.json").read_bytes())
