@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline import wiring
-from pipeline.records import Choice
+from pipeline.records import Choice, Role
 from pipeline.settings import Settings
 from pipeline.studio import Studio
 from tests.real_rows import write_rows
@@ -30,10 +30,13 @@ def studio(tmp_path: Path):
 
 
 def vote_for_the_human(studio: Studio, name: str, strings: list[str]) -> None:
-    """Two annotators vote through the embedded backend; the reason is a naughty string too."""
+    """Two annotators vote through the embedded backend; the reason is a naughty string too. A pair may be asked again."""
     for annotator in ("ana", "بو"):
         for text in strings:
             card = studio.local.next_card(name, annotator, now=datetime.now(UTC))
+            while card is not None and card.role is Role.REPEAT:
+                studio.local.cast(card, Choice.FIRST, seconds=1.0, now=datetime.now(UTC))
+                card = studio.local.next_card(name, annotator, now=datetime.now(UTC))
             assert card is not None
             assert {card.shown_first, card.shown_second} == {f"human {card.prompt}", f"model {card.prompt}"}
             studio.local.cast(card, Choice.FIRST, reason=text, edited=text, seconds=1.0, now=datetime.now(UTC))
