@@ -19,9 +19,10 @@ USUAL_PLACE = Path.home() / ".cache" / "aya-preference-studio" / "trl" / "bin" /
 @pytest.fixture(scope="module")
 def trl() -> str:
     """The Python that has TRL."""
-    python = os.environ.get("STUDIO_TRL_PYTHON", str(USUAL_PLACE))
-    if not Path(python).is_file():
-        pytest.skip(f"TRAINING NOT TESTED: no TRL at {python}; run `make trl` (over 5 GB), or set STUDIO_TRL_PYTHON")
+    python = os.environ.get("STUDIO_TRL_PYTHON", "")
+    if not python:
+        # Minutes of training are no part of the default run, even where TRL is installed.
+        pytest.skip(f"TRAINING NOT TESTED: run `make trl` (over 5 GB), then set STUDIO_TRL_PYTHON={USUAL_PLACE}")
     return python
 
 
