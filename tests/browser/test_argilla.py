@@ -241,7 +241,7 @@ def check_numbers(studio: Studio, language: str, ledger: Ledger, scratch: Path) 
 def test_twenty_people_at_once_lose_and_double_no_vote(store: Store, site: Site):
     backend = ArgillaBackend(store, site.owner, site.workspace)
     backend.push(NAME, fill(store, pairs=10))
-    dataset, pairs = dataset_of(store, NAME), {one["pair_id"]: one for one in store.pairs(NAME).to_dict("records")}
+    dataset, pairs = dataset_of(store, NAME), by_record(store)
     people = [site.person(f"p{number}") for number in range(20)]
     ledgers: list[Ledger] = [{} for _ in people]
     failed: list[BaseException] = []
