@@ -114,7 +114,7 @@ def test_push_pairs_and_pull_finds_the_votes_at_home(workspace: Path):
     assert studio(workspace, "push", "Demonstration English", "--backend", "local").answer["new"] == 0
     assert studio(workspace, "pull", "Demonstration English").answer["new"] == 0
     refused = studio(workspace, "push", "Demonstration English", "--backend", "argilla")
-    assert (refused.code, "--backend local" in refused.answer["hint"]) == (1, True)
+    assert (refused.code, "ARGILLA_API_URL" in refused.answer["hint"]) == (1, True)
 
 
 def test_wrong_usage_exits_with_2(workspace: Path):
