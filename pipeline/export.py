@@ -26,6 +26,7 @@ import pyarrow.parquet as pq
 from pipeline import loader_check, recipes, release
 from pipeline.contents import Contents, ReleaseOptions, gather
 from pipeline.errors import ExportError
+from pipeline.release import CARD, MANIFEST
 from pipeline.shapes import Format, Layout, Split, parse_formats, parse_layout
 from pipeline.traps import check_table
 
@@ -54,8 +55,6 @@ REASONS: Mapping[str, str] = {
     "in_evaluation": "the prompt stands in the evaluation set that models are compared on",
 }
 """Why this step leaves out a pair, or a row of one format."""
-MANIFEST = "manifest.json"
-CARD = "README.md"
 TRAINING_CHECK = "training_check.json"
 ROWS_TO_TRY = 64
 

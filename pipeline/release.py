@@ -24,6 +24,9 @@ import psutil
 from pipeline.errors import ExportError
 from pipeline.records import content_id
 
+MANIFEST, CARD = "manifest.json", "README.md"
+"""The two files of a release that every reader of it knows by name."""
+
 UNFINISHED = ".unfinished-release"
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -101,7 +104,7 @@ def same_files(one: Path, other: Path) -> bool:
 
     def digests(folder: Path) -> dict[str, str]:
         files = (path for path in folder.rglob("*") if path.is_file())
-        return {path.relative_to(folder).as_posix(): _digest(path) for path in files}
+        return {path.relative_to(folder).as_posix(): digest_of(path) for path in files}
 
     return other.is_dir() and digests(one) == digests(other)
 
@@ -119,7 +122,8 @@ def zip_folder(folder: Path, *, name: str) -> bytes:
     return buffer.getvalue()
 
 
-def _digest(path: Path) -> str:
+def digest_of(path: Path) -> str:
+    """Return the SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -6,7 +6,6 @@ long as it is about the same pair; it is flipped when the other response is chos
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -18,10 +17,9 @@ import pyarrow.parquet as pq
 
 from pipeline.errors import ExportError
 from pipeline.intervals import student_t
+from pipeline.release import CARD, MANIFEST, digest_of
 from pipeline.shapes import Format, texts_of
 
-MANIFEST = "manifest.json"
-CARD = "README.md"
 PREFERENCES = ("dpo", "orpo", "reward")
 """The formats that hold all preferences; the first one there is read."""
 COLUMNS = ["pair_id", "prompt", "chosen", "rejected", "agreement"]
@@ -76,20 +74,15 @@ def manifest(folder: Path) -> Mapping[str, object]:
 def differences(folder: Path, digest: str) -> list[str]:
     """Return the files of a release that are missing, changed or not its own; `digest` is the SHA-256 of its manifest."""
     written = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
-    if MANIFEST not in written or _digest(written[MANIFEST]) != digest:
+    if MANIFEST not in written or digest_of(written[MANIFEST]) != digest:
         return [MANIFEST]
     told = manifest(folder)
     files, beside = told.get("files"), told.get("beside")
     expected = {MANIFEST: digest, CARD: str(told.get("card_sha256"))} | (beside if isinstance(beside, dict) else {})
     expected |= {file["path"]: file["sha256"] for file in files} if isinstance(files, list) else {}
     return sorted(
-        path for path in expected.keys() | written.keys() if path not in written or expected.get(path) != _digest(written[path])
+        path for path in expected.keys() | written.keys() if path not in written or expected.get(path) != digest_of(written[path])
     )
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def tables(folder: Path) -> Iterator[tuple[str, pa.Table]]:

@@ -33,13 +33,13 @@ from pipeline.adapters.hub_calls import (
     use_time_limits,
 )
 from pipeline.errors import PublishError
+from pipeline.release import MANIFEST
 
 log = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], None]
 
 DATASET = "dataset"
-MANIFEST = "manifest.json"
 NOT_OURS_BUT_HARMLESS = {".gitattributes", ".gitignore", "README.md", "LICENSE"}
 """A repository that holds nothing else was made by hand for a release, or by a try that did not get further."""
 NEW_TOKEN = "Make a token with write access at {endpoint}/settings/tokens and give it in the variable HF_TOKEN."  # noqa: S105
