@@ -13,15 +13,14 @@ from numpy.typing import NDArray
 
 from pipeline.coefficients import Floats, Integers, count_labels
 from pipeline.errors import VoteError
-from pipeline.records import Choice, Role, content_id
+from pipeline.records import OPINIONS, Choice, Role, content_id
 
 ADJUDICATOR = str(Role.ADJUDICATOR)
 """The `method` of an outcome that a reviewer decided."""
 REPEAT = str(Role.REPEAT)
 
 MAX_REASON_CHARS = 2_000
-LABELS = (Choice.FIRST, Choice.SECOND, Choice.TIE, Choice.BOTH_BAD)
-_COUNTS = [str(label) for label in LABELS]
+_COUNTS = [str(label) for label in OPINIONS]
 _OTHER: Mapping[str, str] = {str(Choice.FIRST): str(Choice.SECOND), str(Choice.SECOND): str(Choice.FIRST)}
 
 
@@ -63,7 +62,7 @@ def queue(
             f"A vote says {opinions['choice'].to_numpy()[labels < 0][0]}, which is no choice.",
             hint=f"A vote says one of {', '.join(Choice)}; correct it and repeat the step.",
         )
-    counts = count_labels(items, labels, n_items=len(pair_ids), n_labels=len(LABELS))
+    counts = count_labels(items, labels, n_items=len(pair_ids), n_labels=len(OPINIONS))
     frame = pd.DataFrame({"pair_id": pd.Index(pair_ids), "n_votes": counts.sum(axis=1)})
     frame["entropy"], frame["margin"] = _entropy(counts), _margin(counts)
     frame["judge_conflict"] = _contradicted(frame["pair_id"], counts, verdicts)

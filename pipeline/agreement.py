@@ -15,19 +15,14 @@ import pandas as pd
 from pipeline.coefficients import COEFFICIENTS, count_labels
 from pipeline.cohen import MIN_SHARED_ITEMS, Comparison, compare_annotators
 from pipeline.intervals import Z_95
-from pipeline.records import Choice
+from pipeline.records import OPINIONS, SCALE, Choice
 from pipeline.resampling import Coefficient, Resampled, encode, encode_by_item, estimate, sure, undefined
-
-ALL_CHOICES = (Choice.FIRST, Choice.TIE, Choice.SECOND, Choice.BOTH_BAD)
-ORDINAL_CHOICES = (Choice.FIRST, Choice.TIE, Choice.SECOND)
-"""The choices that lie on one scale; `both_bad` lies beside it and is left out of ordinal coefficients."""
 
 MIN_PAIRS_FOR_VERDICT = 20
 RELIABLE_ALPHA = 0.667
 """Krippendorff (2004): below this, draw no conclusions from the data alone."""
 
 _ORDINAL = ("krippendorff_ordinal", "gwet_ac2")
-_AS_LISTED = (Choice.FIRST, Choice.SECOND, Choice.TIE, Choice.BOTH_BAD)
 RATINGS = (1, 2, 3, 4, 5)
 
 
@@ -68,10 +63,10 @@ def offered_choices(votes: pd.DataFrame) -> tuple[Choice, ...]:
     does not say what it offered, so there it is the choices that occur.
     """
     if votes.empty or bool(votes["seconds"].notna().any()):
-        return ALL_CHOICES
+        return OPINIONS
     present = set(votes["choice"].unique())
-    found = tuple(choice for choice in ALL_CHOICES if choice in present)
-    return found if len(found) > 1 else ALL_CHOICES
+    found = tuple(choice for choice in OPINIONS if choice in present)
+    return found if len(found) > 1 else OPINIONS
 
 
 def measure(
@@ -117,7 +112,7 @@ def _opinions(votes: pd.DataFrame) -> pd.DataFrame:
 
 def _scale(allowed: Sequence[Choice]) -> list[int]:
     """The codes of the choices that lie on the scale first - tie - second, in that order."""
-    return [allowed.index(choice) for choice in ORDINAL_CHOICES if choice in allowed]
+    return [allowed.index(choice) for choice in SCALE if choice in allowed]
 
 
 def measure_ratings(
@@ -185,12 +180,12 @@ def contested(votes: pd.DataFrame) -> pd.DataFrame:
         Columns `pair_id, n_votes, agreement_share` (share of two votes on the pair that are the same, in [0, 1)),
         then `first, second, tie, both_bad`: how many votes say so.
     """
-    coded = encode(votes[votes["choice"] != Choice.SKIP], _AS_LISTED)
+    coded = encode(votes[votes["choice"] != Choice.SKIP], OPINIONS)
     counts = count_labels(coded.items, coded.labels, n_items=coded.n_items, n_labels=coded.n_labels)
     n = counts.sum(axis=1)
     same = (counts * (counts - 1)).sum(axis=1) / np.maximum(n * (n - 1), 1)
     divided = (n > 1) & (same < 1)
-    frame = pd.DataFrame(counts[divided], columns=[str(choice) for choice in _AS_LISTED])
+    frame = pd.DataFrame(counts[divided], columns=[str(choice) for choice in OPINIONS])
     frame.insert(0, "pair_id", coded.item_ids[divided])
     frame.insert(1, "n_votes", n[divided])
     frame.insert(2, "agreement_share", same[divided])

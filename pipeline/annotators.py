@@ -19,10 +19,9 @@ from numpy.typing import NDArray
 
 from pipeline.coefficients import Floats, Integers, count_labels
 from pipeline.intervals import binomial_chance, corrected, difference_chance, wilson
-from pipeline.records import Choice
+from pipeline.records import OPINIONS, Choice
 from pipeline.resampling import encode
 
-CHOICES = (Choice.FIRST, Choice.SECOND, Choice.TIE, Choice.BOTH_BAD)
 MIN_VOTES = 20
 """With fewer votes of a kind, nothing is asked about them."""
 UNLIKELY = 0.05
@@ -94,11 +93,11 @@ def examine(votes: pd.DataFrame, pairs: pd.DataFrame, *, history: pd.DataFrame |
         Shares are NaN where there is nothing to count; chances are corrected for the number of annotators.
     """
     opinions = votes[votes["choice"] != Choice.SKIP].sort_values("seq", kind="stable", ignore_index=True)
-    coded = encode(opinions, CHOICES)
+    coded = encode(opinions, OPINIONS)
     names = np.sort(np.asarray(opinions["annotator"].unique(), dtype=object))
     facts = _facts(opinions["pair_id"], pairs)
     frame = pd.DataFrame({"annotator": names, "votes": np.bincount(coded.annotators, minlength=len(names))})
-    counts = count_labels(coded.items, coded.labels, n_items=coded.n_items, n_labels=len(CHOICES))
+    counts = count_labels(coded.items, coded.labels, n_items=coded.n_items, n_labels=len(OPINIONS))
     parts = (
         _days(coded.annotators, opinions, len(names)),
         _with_others(coded.annotators, coded.labels, counts[coded.items], len(names)),
@@ -143,7 +142,7 @@ def _chances(counts: Integers, totals: Integers, expected: Floats | Sequence[flo
 
 def _with_others(who: Integers, labels: Integers, counts: Integers, n: int) -> pd.DataFrame:
     """Whether people say what most of the others on the pair say, all in all and over time."""
-    others = counts - np.eye(len(CHOICES), dtype=np.int64)[labels]
+    others = counts - np.eye(len(OPINIONS), dtype=np.int64)[labels]
     top = others.max(axis=1, initial=0)
     clear = ((others == top[:, None]).sum(axis=1) == 1) & (top > 0)
     same = others[np.arange(len(labels)), labels] == top

@@ -12,12 +12,11 @@ import pandas as pd
 from pipeline.coefficients import count_labels
 from pipeline.dawid_skene import Floats, Integers, dawid_skene
 from pipeline.errors import SettingsError, VoteError
-from pipeline.records import Choice, Method
+from pipeline.records import OPINIONS, Choice, Method
 
 NONE = "none"
 """The outcome of a pair on which the votes do not decide."""
 
-LABELS = (Choice.FIRST, Choice.SECOND, Choice.TIE, Choice.BOTH_BAD)
 COLUMNS = ("pair_id", "outcome", "n_votes", "support", "confidence", "method")
 ENOUGH_VOTES = 100
 """From so many votes per annotator on, Dawid-Skene can tell careful from careless."""
@@ -25,7 +24,7 @@ MUCH_LEANING = 0.10
 MIXED_CARE = 0.08
 """Differences between annotators from which Dawid-Skene pays, measured in simulation: docs/consensus.md."""
 
-_OUTCOMES = np.array([*map(str, LABELS), NONE], dtype=object)
+_OUTCOMES = np.array([*map(str, OPINIONS), NONE], dtype=object)
 _LEVEL = 1e-9
 _HELD_VOTES = 5.0
 _MOST_CAREFUL = 0.99
@@ -84,12 +83,12 @@ def _encode(votes: pd.DataFrame) -> _Coded:
         )
     annotators, people = pd.factorize(votes["annotator"].to_numpy()[opinion])
     items, labels = items[opinion], labels[opinion]
-    counts = count_labels(items, labels, n_items=len(pair_ids), n_labels=len(LABELS))
+    counts = count_labels(items, labels, n_items=len(pair_ids), n_labels=len(OPINIONS))
     return _Coded(items, annotators, labels, counts, pd.Index(pair_ids), len(people))
 
 
 def _codes(choices: pd.Series) -> Integers:
-    return pd.Index([str(choice) for choice in LABELS]).get_indexer(pd.Index(choices)).astype(np.int64)
+    return pd.Index([str(choice) for choice in OPINIONS]).get_indexer(pd.Index(choices)).astype(np.int64)
 
 
 def _scores(coded: _Coded, method: Method, verdicts: pd.DataFrame | None) -> tuple[Floats, Floats]:
@@ -107,7 +106,7 @@ def _scores(coded: _Coded, method: Method, verdicts: pd.DataFrame | None) -> tup
         coded.labels,
         n_items=len(coded.pair_ids),
         n_annotators=coded.n_annotators,
-        n_labels=len(LABELS),
+        n_labels=len(OPINIONS),
     )
     return fitted.posterior, fitted.posterior.max(axis=1, initial=0)
 
@@ -134,12 +133,12 @@ def _weighted(coded: _Coded) -> Floats:
     its own choice: weights end at 0.
     """
     right = np.minimum(_agreement_with_others(coded), _MOST_CAREFUL)
-    weights = np.maximum(np.log(right * (len(LABELS) - 1) / (1 - right)), 0.0)
+    weights = np.maximum(np.log(right * (len(OPINIONS) - 1) / (1 - right)), 0.0)
     if not weights.any():
         weights = np.ones_like(weights)
-    cells = coded.items * len(LABELS) + coded.labels
-    size = len(coded.pair_ids) * len(LABELS)
-    scores = np.bincount(cells, weights[coded.annotators], minlength=size).reshape(-1, len(LABELS))
+    cells = coded.items * len(OPINIONS) + coded.labels
+    size = len(coded.pair_ids) * len(OPINIONS)
+    scores = np.bincount(cells, weights[coded.annotators], minlength=size).reshape(-1, len(OPINIONS))
     chances = np.exp(scores - scores.max(axis=1, keepdims=True, initial=0))
     return np.asarray(chances / chances.sum(axis=1, keepdims=True))
 
@@ -175,7 +174,7 @@ def _outcomes(coded: _Coded, scores: Floats, confidence: Floats, min_votes: int)
     return pd.DataFrame(
         {
             "pair_id": coded.pair_ids,
-            "outcome": _OUTCOMES[np.where(decided, best, len(LABELS))],
+            "outcome": _OUTCOMES[np.where(decided, best, len(OPINIONS))],
             "n_votes": n,
             "support": support,
             "confidence": np.where(n > 0, confidence, np.nan),
@@ -264,8 +263,9 @@ def _differences(coded: _Coded) -> tuple[float, float]:
     """How much annotators differ in care and in leaning."""
     agrees, compared = _compare_with_others(coded)
     n = np.bincount(coded.annotators, minlength=coded.n_annotators).astype(float)
-    made = np.bincount(coded.annotators * len(LABELS) + coded.labels, minlength=len(n) * len(LABELS)).reshape(-1, len(LABELS))
-    leaning = [_beyond_chance(made[:, label].astype(float), n) for label in range(len(LABELS))]
+    k = len(OPINIONS)
+    made = np.bincount(coded.annotators * k + coded.labels, minlength=len(n) * k).reshape(-1, k)
+    leaning = [_beyond_chance(made[:, label].astype(float), n) for label in range(k)]
     return _beyond_chance(agrees, compared), float(np.max(leaning))
 
 

@@ -11,14 +11,14 @@ import numpy as np
 import pandas as pd
 
 from pipeline.intervals import wilson
-from pipeline.records import Choice
+from pipeline.records import OPINIONS, Choice
 
 JUDGE = "judge"
 """The `method` of an outcome that a judge filled in."""
 
 _SIDES = [str(Choice.FIRST), str(Choice.SECOND)]
 _SAYS = [*_SIDES, str(Choice.TIE)]
-_PEOPLE = [*_SAYS, str(Choice.BOTH_BAD)]
+_PEOPLE = [str(choice) for choice in OPINIONS]
 _GAPS = ((0.0, 1.0), (1.0, 2.0), (2.0, 4.0))
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.coefficients import Floats, Integers, count_labels, distinct_patterns, value_of, values_of
-from pipeline.records import Choice
+from pipeline.records import OPINIONS, Choice
 from pipeline.resampling import encode
 
 MIN_PAIRS = 20
@@ -24,7 +24,6 @@ DRAWS, RESAMPLES = 12, 200
 MOST_PAIRS = 20_000
 """Of a larger project, the votes to come are drawn for so many of its pairs, and what they bring is scaled up."""
 
-_CHOICES = (Choice.FIRST, Choice.TIE, Choice.SECOND, Choice.BOTH_BAD)
 _MOST_SPREAD = 1e4
 _NONE = -1
 
@@ -50,7 +49,7 @@ class Outlook:
 def expect(
     votes: pd.DataFrame,
     *,
-    labels: Sequence[str] = _CHOICES,
+    labels: Sequence[str] = OPINIONS,
     more_each: Sequence[int] = MORE_EACH,
     more_pairs: Sequence[float] = MORE_PAIRS,
     seed: int = 0,

@@ -35,6 +35,12 @@ class Choice(StrEnum):
     SKIP = "skip"
 
 
+OPINIONS = (Choice.FIRST, Choice.SECOND, Choice.TIE, Choice.BOTH_BAD)
+"""The choices that are opinions, as they are listed and counted; a skip is none."""
+SCALE = (Choice.FIRST, Choice.TIE, Choice.SECOND)
+"""The opinions that lie on one scale, in its order; `both_bad` lies beside it."""
+
+
 class Role(StrEnum):
     """In which role a vote was cast. A reviewer's decision is a vote as well, and decides the pair it is cast on."""
 

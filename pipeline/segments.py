@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.coefficients import Integers
-from pipeline.records import HUMAN, Choice
+from pipeline.records import HUMAN, OPINIONS, Choice
 from pipeline.resampling import Coded, Coefficient, Resampled, encode, estimate, part_of
 
 MIN_PAIRS = 30
@@ -18,14 +18,13 @@ MIN_PAIRS = 30
 RESAMPLES = 400
 UNKNOWN = "not known"
 
-_CHOICES = (Choice.FIRST, Choice.TIE, Choice.SECOND, Choice.BOTH_BAD)
 _LENGTHS = ((100, "up to 100 characters"), (500, "101 to 500 characters"), (np.inf, "more than 500 characters"))
 _RATIOS = ((1.25, "about as long as each other"), (2, "one up to twice as long"), (np.inf, "one more than twice as long"))
 
 _ORDER = {words: place for steps in (_LENGTHS, _RATIOS) for place, (_, words) in enumerate(steps)}
 
 
-def by_segment(votes: pd.DataFrame, pairs: pd.DataFrame, *, labels: Sequence[Choice] = _CHOICES, seed: int = 0) -> pd.DataFrame:
+def by_segment(votes: pd.DataFrame, pairs: pd.DataFrame, *, labels: Sequence[Choice] = OPINIONS, seed: int = 0) -> pd.DataFrame:
     """Return agreement by each way to divide the votes.
 
     Args:
@@ -64,7 +63,7 @@ def _divide(dimension: str, opinions: pd.DataFrame, pairs: pd.DataFrame, pair_of
     return np.append(place, every.index(UNKNOWN))[pair_of], every
 
 
-def by_language(votes_of: Mapping[str, Sequence[pd.DataFrame]], *, labels: Sequence[Choice] = _CHOICES) -> pd.DataFrame:
+def by_language(votes_of: Mapping[str, Sequence[pd.DataFrame]], *, labels: Sequence[Choice] = OPINIONS) -> pd.DataFrame:
     """Return agreement by language, as `by_segment`; `votes_of`: language -> the votes of each of its projects."""
     found = []
     for language, frames in sorted(votes_of.items()):

@@ -18,10 +18,11 @@ from typing import TypeVar
 import numpy as np
 import pandas as pd
 
-from pipeline.consensus import LABELS, advise, decide
+from pipeline.consensus import advise, decide
 from pipeline.dawid_skene import dawid_skene
+from pipeline.records import OPINIONS
 
-N_ITEMS, VOTES_EACH, N_ANNOTATORS, N_LABELS, ROUNDS = 20_000, 5, 200, 4, 20
+N_ITEMS, VOTES_EACH, N_ANNOTATORS, N_OPINIONS, ROUNDS = 20_000, 5, 200, 4, 20
 GOAL_RATIO = 4.0
 Result = TypeVar("Result")
 
@@ -29,12 +30,12 @@ Result = TypeVar("Result")
 def make_labels(seed: int = 0) -> tuple[pd.DataFrame, np.ndarray]:
     """Five votes an item by annotators of mixed quality, and the truth."""
     draw = np.random.default_rng(seed)
-    truth = draw.integers(0, N_LABELS, N_ITEMS)
+    truth = draw.integers(0, N_OPINIONS, N_ITEMS)
     items = np.repeat(np.arange(N_ITEMS), VOTES_EACH)
     steps = np.tile(np.arange(VOTES_EACH) * 37, N_ITEMS)
     annotators = (draw.integers(0, N_ANNOTATORS, N_ITEMS)[items] + steps) % N_ANNOTATORS
     right = draw.random(len(items)) < draw.uniform(0.35, 0.95, N_ANNOTATORS)[annotators]
-    labels = np.where(right, truth[items], draw.integers(0, N_LABELS, len(items)))
+    labels = np.where(right, truth[items], draw.integers(0, N_OPINIONS, len(items)))
     return pd.DataFrame({"task": items, "worker": annotators, "label": labels}), truth
 
 
@@ -45,7 +46,7 @@ def plain_dawid_skene(votes: pd.DataFrame, rounds: int) -> pd.DataFrame:
         prior = (posterior.sum() + 1) / (posterior.sum() + 1).sum()
         joined = votes.join(posterior, on="task")
         errors = joined.drop(columns="task").groupby(["worker", "label"]).sum()
-        every = pd.MultiIndex.from_product([range(N_ANNOTATORS), range(N_LABELS)], names=["worker", "label"])
+        every = pd.MultiIndex.from_product([range(N_ANNOTATORS), range(N_OPINIONS)], names=["worker", "label"])
         errors = errors.reindex(every, fill_value=0) + 1
         errors = errors / errors.groupby("worker").transform("sum")
         logs = votes.join(np.log(errors), on=["worker", "label"]).drop(columns=["worker", "label"])
@@ -82,7 +83,7 @@ def study(seed: int, votes_each: int, *, careless: int = 0, always_first: int = 
     care[:careless] = 0.25
     labels = np.where(draw.random(len(items)) < care[annotators], truth[items], draw.choice(4, len(items), p=shares))
     labels = np.where((annotators < always_first) & (draw.random(len(items)) < 0.9), 0, labels)
-    names = np.array([str(label) for label in LABELS], dtype=object)
+    names = np.array([str(label) for label in OPINIONS], dtype=object)
     return pd.DataFrame({"pair_id": items, "annotator": annotators, "choice": names[labels]}), names[truth]
 
 
@@ -116,21 +117,21 @@ def timed(work: Callable[[], Result]) -> tuple[Result, float]:
 def main() -> int:
     """Print conditions and one line of JSON; 1 where a goal is missed."""
     votes, truth = make_labels()
-    print(f"{len(votes):,} votes, {N_ITEMS:,} items, {N_ANNOTATORS} annotators, {N_LABELS} labels, {ROUNDS} rounds each")
+    print(f"{len(votes):,} votes, {N_ITEMS:,} items, {N_ANNOTATORS} annotators, {N_OPINIONS} labels, {ROUNDS} rounds each")
     print(f"python {platform.python_version()}, numpy {np.__version__}, pandas {pd.__version__}, {os.cpu_count()} processors")
     kit = "crowd-kit's own" if os.environ.get("STUDIO_CROWD_KIT") else "the same algorithm in plain pandas, written here"
     print(f"compared with {kit}")
     columns = (votes["task"].to_numpy(), votes["worker"].to_numpy(), votes["label"].to_numpy())
     fitted, ours = timed(
         lambda: dawid_skene(
-            *columns, n_items=N_ITEMS, n_annotators=N_ANNOTATORS, n_labels=N_LABELS, max_rounds=ROUNDS, tolerance=0
+            *columns, n_items=N_ITEMS, n_annotators=N_ANNOTATORS, n_labels=N_OPINIONS, max_rounds=ROUNDS, tolerance=0
         )
     )
     plain, theirs = timed(lambda: plain_dawid_skene(votes, ROUNDS))
     found, kit_s = timed(lambda: crowd_kit(votes, ROUNDS))
     apart = float(np.abs(fitted.posterior - plain.to_numpy()).max())
     print(accuracies().to_string(index=False))
-    counts = np.bincount(columns[0] * N_LABELS + columns[2], minlength=N_ITEMS * N_LABELS).reshape(-1, N_LABELS)
+    counts = np.bincount(columns[0] * N_OPINIONS + columns[2], minlength=N_ITEMS * N_OPINIONS).reshape(-1, N_OPINIONS)
     figures = {
         "ours_s": round(ours, 3),
         "plain_pandas_s": round(theirs, 3),

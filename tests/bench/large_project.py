@@ -17,8 +17,7 @@ import numpy as np
 from streamlit.testing.v1 import AppTest
 
 from dashboard import services
-from pipeline.consensus import LABELS
-from pipeline.records import Project
+from pipeline.records import OPINIONS, Project
 from tests.visitor import visitor
 
 NAME, N_PAIRS, VOTES_EACH, N_PEOPLE = "Large", int(os.environ.get("STUDIO_BENCH_PAIRS", "200000")), 5, 200
@@ -30,7 +29,7 @@ def fill(database: Path) -> int:
     """Write pairs and votes straight into the tables; return the number of votes."""
     draw = np.random.default_rng(0)
     truth = draw.choice(4, N_PAIRS, p=[0.45, 0.35, 0.15, 0.05])
-    start, names = datetime(2026, 1, 5, tzinfo=UTC), [str(label) for label in LABELS]
+    start, names = datetime(2026, 1, 5, tzinfo=UTC), [str(label) for label in OPINIONS]
     care = draw.uniform(0.4, 0.9, N_PEOPLE)
     with sqlite3.connect(database) as connection:
         for place in range(N_PAIRS):

@@ -8,7 +8,7 @@ from pipeline import agreement
 from pipeline.cohen import compare_annotators
 from pipeline.errors import VoteError
 from pipeline.intervals import student_t
-from pipeline.records import Choice
+from pipeline.records import OPINIONS, Choice
 from tests.frames import ballots, pandalm_votes, votes
 
 
@@ -35,7 +35,7 @@ def test_the_offered_labels_matter_and_are_not_read_off_the_votes():
 
 
 def test_an_imported_study_offered_what_occurs_in_it():
-    assert agreement.offered_choices(ballots("ff", "fs")) == agreement.ALL_CHOICES
+    assert agreement.offered_choices(ballots("ff", "fs")) == OPINIONS
     untimed = votes(("p1", "a", "first"), ("p1", "b", "tie"), seconds=None)
     assert agreement.offered_choices(untimed) == (Choice.FIRST, Choice.TIE)
 
