@@ -92,24 +92,29 @@ class RequestStore(Database):
 
     def _save_requests(self, connection: Connection, requests: Sequence[Request]) -> None:
         """Save requests of different keys."""
-        table, keys = schema.requests, [request.key for request in requests]
+        table, is_failure = schema.requests, schema.requests.c.error != ""
+        keys = [request.key for request in requests]
+        own_keys = [_own_key(request.key, request.project) for request in requests]
+        there = sa.select(table.c.key, table.c.error).where(table.c.key.in_([*keys, *own_keys]))
+        errors = {row.key: row.error for row in connection.execute(there)}
         # A workspace begun before failures were a project's own has some under the shared key, where the answer belongs.
-        in_the_way = table.c.key.in_(keys) & (table.c.error != "")
-        connection.execute(sa.update(table).where(in_the_way).values(key=_own_key(table.c.key, table.c.project)))
-        answered = set(connection.execute(sa.select(table.c.key).where(table.c.key.in_(keys))).scalars())
+        in_the_way = [key for key in keys if errors.get(key)]
+        if in_the_way:
+            moved = sa.update(table).where(table.c.key.in_(in_the_way), is_failure)
+            connection.execute(moved.values(key=_own_key(table.c.key, table.c.project)))
         rows: list[dict[str, Any]] = []
         replaced: list[str] = []
         taken_over: list[str] = []
-        for request in requests:
-            own, is_new_answer = _own_key(request.key, request.project), not request.error and request.key not in answered
+        for request, own in zip(requests, own_keys, strict=True):
+            is_new_answer = not request.error and errors.get(request.key) != ""
             if is_new_answer or request.error or request.cost_usd:
                 replaced.append(own)
                 rows.append(fields_of(request) | {"key": request.key if is_new_answer else own})
             else:
                 taken_over.append(own)
-        is_failure = table.c.error != ""
-        connection.execute(sa.delete(table).where(table.c.key.in_(replaced), is_failure))
-        if taken_over:
+        # Nearly always there is none, and each statement costs as much as the rest of storing an answer.
+        if in_the_way or any(errors.get(own) for own in own_keys):
+            connection.execute(sa.delete(table).where(table.c.key.in_(replaced), is_failure))
             connection.execute(sa.update(table).where(table.c.key.in_(taken_over), is_failure).values(error=""))
         self.insert_missing(connection, table, rows)
 
