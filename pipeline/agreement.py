@@ -166,8 +166,9 @@ def _mean_cohen(together: Comparison) -> Coefficient:
 
 
 def _frame(together: Comparison, people: pd.Index) -> pd.DataFrame:
-    # The codes are in the order of the names, so a stable sort by the number of pairs keeps people in order.
-    order, names = np.argsort(-together.n, kind="stable"), people.astype(str)
+    # Most pairs first, then in the order of the codes, which is that of the names: one number holds both, as in `encode`.
+    place_bits, names = len(together.n).bit_length(), people.astype(str)
+    order = np.sort(together.n.max(initial=0) - together.n << place_bits | np.arange(len(together.n))) & ((1 << place_bits) - 1)
     columns = {name: pd.Categorical.from_codes(codes[order], names) for name, codes in (("a", together.a), ("b", together.b))}
     numbers = {name: getattr(together, name)[order] for name in ("n", "percent", "cohen", "scott")}
     return pd.DataFrame(columns | numbers)

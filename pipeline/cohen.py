@@ -5,7 +5,7 @@ voted on the same items, and the mean of the kappas with what its interval needs
 the mean is that of Light (1971), weighted by the number of items two annotators share. Formulas: docs/agreement.md.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,14 +56,20 @@ class Margins(NamedTuple):
 class _Meetings(NamedTuple):
     """Two votes each on one item, sorted by the pair of annotators.
 
-    `pair` numbers the pairs that occur, in order; `one` and `other` are codes of a pair and what each of the two said.
+    Those of a pair begin at its place in `starts` and are `n`; `one` and `other` are codes of a pair and what each of the
+    two said.
     """
 
     item: Integers
-    pair: Integers
     one: Integers
     other: Integers
     same: NDArray[np.bool_]
+    starts: Integers
+    n: Integers
+
+    def spread(self, of_pairs: NDArray[Any]) -> NDArray[Any]:
+        """Repeat what is said of each pair for each of its meetings."""
+        return np.repeat(of_pairs, self.n)
 
 
 def compare_annotators(items: Integers, annotators: Integers, labels: Integers, *, n_labels: int) -> Comparison:
@@ -76,21 +82,22 @@ def compare_annotators(items: Integers, annotators: Integers, labels: Integers, 
     """
     n_people, n_items = int(annotators.max(initial=-1)) + 1, int(items.max(initial=-1)) + 1
     met, a, b = _meetings(items, annotators, labels, n_people, n_items, n_labels)
-    table = _margins(met, len(a), n_labels)
+    table = _margins(met, n_labels)
     cohen, expected = kappas(table)
     weights = np.where(np.isnan(cohen) | (table.n < MIN_SHARED_ITEMS), 0.0, table.n)
     weighted = weights * np.nan_to_num(cohen)
     value = _ratio(weighted.sum(), weights.sum())
-    behind = np.zeros(n_items, dtype=np.bool_)
-    behind[met.item[(weights > 0)[met.pair]]] = True
+    # The items of the others go to a place of their own: to write is cheaper than to choose.
+    behind = np.zeros(n_items + 1, dtype=np.bool_)
+    behind[np.where(met.spread(weights > 0), met.item, n_items)] = True
     mean = Mean(
         value=value,
         sampling=_sampling(met, table, cohen - value, expected, weights, n_items),
         without_each=_without_each(a, b, weighted, weights, n_people),
-        n=int(behind.sum()),
+        n=int(behind[:n_items].sum()),
         expected=_ratio((weights * expected).sum(), weights.sum()),
     )
-    return Comparison(a, b, table.n.astype(np.int64), table.agreed / table.n, cohen, scotts(table), expected, mean)
+    return Comparison(a, b, met.n, table.agreed / table.n, cohen, scotts(table), expected, mean)
 
 
 def _meetings(
@@ -104,15 +111,20 @@ def _meetings(
             hint="Measure agreement on a part of the votes.",
         )
     # A meeting is one number: both annotators, what each said, the item. Sorted, all that follows runs along memory.
-    ones = annotators << (people_bits + 2 * label_bits + item_bits) | labels << (label_bits + item_bits) | items
-    others = annotators << (2 * label_bits + item_bits) | labels << item_bits
+    ones = annotators << (people_bits + label_bits)
+    ones |= labels
+    ones <<= label_bits + item_bits
+    ones |= items
+    others = annotators << (2 * label_bits)
+    others |= labels
+    others <<= item_bits
     # Votes come sorted by item and annotator, so the two are found at distance 1, then 2, and so on.
     found, distance = [np.array([], dtype=np.int64)], 1
     while distance < len(items):
         left = np.flatnonzero(items[distance:] == items[:-distance])
         if not len(left):
             break
-        found.append(ones[left] | others[left + distance])
+        found.append(ones[left] | others[distance:][left])
         distance += 1
     key = np.concatenate(found)
     del ones, others, found
@@ -124,20 +136,21 @@ def _meetings(
         return np.asarray(lowest)
 
     item, other, one = take(item_bits), take(label_bits), take(label_bits)
-    is_new = np.ones(len(key), dtype=np.bool_)
-    is_new[1:] = key[1:] != key[:-1]
-    pairs, pair = key[is_new], np.cumsum(is_new) - 1
-    base = pair * n_labels
-    met = _Meetings(item, pair, base + one, base + other, one == other)
-    return met, pairs >> people_bits, pairs & ((1 << people_bits) - 1)
+    starts = np.flatnonzero(np.concatenate([[len(key) > 0], key[1:] != key[:-1]]))
+    n, pairs = np.diff(starts, append=len(key)), key[starts]
+    same = one == other
+    base = np.repeat(np.arange(len(starts)) * n_labels, n)
+    one += base
+    other += base
+    return _Meetings(item, one, other, same, starts, n), pairs >> people_bits, pairs & ((1 << people_bits) - 1)
 
 
-def _margins(met: _Meetings, n_pairs: int, n_labels: int) -> Margins:
+def _margins(met: _Meetings, n_labels: int) -> Margins:
     left, right = (
-        np.bincount(said, minlength=n_pairs * n_labels).reshape(-1, n_labels).astype(float) for said in (met.one, met.other)
+        np.bincount(said, minlength=len(met.n) * n_labels).reshape(-1, n_labels).astype(float) for said in (met.one, met.other)
     )
-    agreed = np.bincount(met.pair[met.same], minlength=n_pairs).astype(float)
-    return Margins(np.bincount(met.pair, minlength=n_pairs).astype(float), agreed, left, right)
+    agreed = np.add.reduceat(met.same, met.starts, dtype=np.int64) if len(met.n) else met.n
+    return Margins(met.n.astype(float), agreed.astype(float), left, right)
 
 
 def kappas(table: Margins) -> tuple[Floats, Floats]:
@@ -178,7 +191,7 @@ def _sampling(met: _Meetings, table: Margins, beyond_mean: Floats, expected: Flo
     by_other = ((steep / table.n)[:, None] * table.left).reshape(-1)
     moved = by_one[met.one]
     moved -= by_other[met.other]
-    moved += if_same[met.pair] * met.same
+    moved += met.spread(if_same) * met.same
     return float(np.sqrt((np.bincount(met.item, moved, minlength=n_items) ** 2).sum()))
 
 

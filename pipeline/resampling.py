@@ -77,7 +77,7 @@ def encode_by_item(votes: pd.DataFrame, allowed: Sequence[str], *, item: str = "
 def _code(votes: pd.DataFrame, allowed: Sequence[str], *, item: str, label: str) -> Coded:
     items, item_ids = _codes(votes[item], sort=False)
     annotators, people = _codes(votes["annotator"], sort=True)
-    said, words = pd.factorize(votes[label])
+    said, words = _codes(votes[label], sort=False)
     places = pd.Index([str(one) for one in allowed]).get_indexer(pd.Index([str(word) for word in words]))
     if (places < 0).any():
         raise VoteError(
@@ -92,7 +92,9 @@ def _codes(column: pd.Series, *, sort: bool) -> tuple[Integers, pd.Index]:
     """The codes of a column, and what they stand for; a categorical column has them already."""
     if isinstance(column.dtype, pd.CategoricalDtype):
         codes, names = column.cat.codes.to_numpy().astype(np.int64), column.cat.categories
-        if (not sort or names.is_monotonic_increasing) and np.bincount(codes, minlength=len(names)).all():
+        occurs = np.zeros(len(names), dtype=np.bool_)
+        occurs[codes] = True
+        if occurs.all() and (not sort or names.is_monotonic_increasing):
             return codes, names
     return pd.factorize(column, sort=sort)
 
