@@ -15,6 +15,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 from pipeline.adapters.chat_client import AddressError, BrokenError, MalformedError, RefusedError, UnreachableError
@@ -24,6 +25,9 @@ from pipeline.records import Choice, content_id, is_text, storable
 
 NO_KEY = "none"
 """Sent where no key is given: the client insists on one, local servers do not read it."""
+
+MESSAGES_KEPT = 512
+"""A conversation is written for its key first and for the request soon after; distilabel's templates are slow."""
 
 TOO_LONG = re.compile(r"context.{0,20}(length|size|window)|too (long|many tokens)|maximum.{0,20}(tokens|length)", re.IGNORECASE)
 FILTERED = re.compile(r"content.{0,20}(filter|polic|management)|moderation|flagged", re.IGNORECASE)
@@ -206,8 +210,9 @@ class DistilabelGenerator:
             self._task = TextGeneration(name="generate", llm=conversation.llm)
             self._task.load()
         self.model, self.parameters = conversation.model, conversation.parameters
+        self._messages = lru_cache(MESSAGES_KEPT)(self._write)
 
-    def _messages(self, system_prompt: str, prompt: str) -> Messages:
+    def _write(self, system_prompt: str, prompt: str) -> Messages:
         messages: Messages = self._task.format_input({"instruction": prompt, "system_prompt": system_prompt})
         return messages
 
@@ -236,8 +241,9 @@ class DistilabelJudge:
             self._task.load()
         self.model, self.parameters = conversation.model, conversation.parameters
         self.name = conversation.model
+        self._messages = lru_cache(MESSAGES_KEPT)(self._write)
 
-    def _messages(self, prompt: str, texts: tuple[str, str]) -> Messages:
+    def _write(self, prompt: str, texts: tuple[str, str]) -> Messages:
         messages: Messages = self._task.format_input({"instruction": prompt, "generations": list(texts)})
         return messages
 
