@@ -31,7 +31,7 @@ HOW_TO_GET_TRL = (
 
 def choose(formats: Sequence[Format]) -> tuple[ReleaseOptions, bool]:
     """Let the visitor change how the release is made; say also whether the training shall be tried first."""
-    with st.expander("For those who will train on it: layout, system prompt, test prompts, evaluation set"):
+    with st.expander("For those who will train on it: layout, system prompt, test prompts, evaluation set, JSONL"):
         st.caption("If nobody asked you for something else, leave this as it is.")
         layout = st.selectbox(
             "How the rows are laid out, and who reads them so", list(LAYOUTS), format_func=lambda one: LAYOUTS[one]
@@ -39,9 +39,15 @@ def choose(formats: Sequence[Format]) -> tuple[ReleaseOptions, bool]:
         with_system = st.checkbox("With the system prompt that the models were asked under")
         held_out = st.number_input("Prompts held out for testing, at most", min_value=0, value=HELD_OUT, step=10)
         name, asked = _choose_evaluation()
+        jsonl = st.checkbox("Each file as JSONL too, for programs that read no Parquet (several times the size)")
         is_tried = _choose_try(formats, layout)
     options = ReleaseOptions(
-        layout=layout, with_system=with_system, held_out=int(held_out), evaluation=asked, evaluation_name=name
+        layout=layout,
+        with_system=with_system,
+        held_out=int(held_out),
+        evaluation=asked,
+        evaluation_name=name,
+        jsonl=jsonl,
     )
     return options, is_tried
 

@@ -274,6 +274,7 @@ def export(studio: Studio, options: argparse.Namespace) -> Summary:
         held_out=options.held_out,
         evaluation=read_prompts(options.leave_out) if options.leave_out else (),
         evaluation_name=options.leave_out.name if options.leave_out else "",
+        jsonl=options.jsonl,
     )
     written = studio.export(
         options.project, options.format, out_dir=options.out, options=chosen, try_training=options.try_training
@@ -360,6 +361,7 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--system-prompt", action="store_true", help="with the system prompt the models were asked under")
     one.add_argument("--held-out", type=int, default=HELD_OUT, metavar="N", help=f"prompts for testing (default {HELD_OUT})")
     one.add_argument("--leave-out", type=Path, metavar="FILE", help="an evaluation set whose prompts stay out of the release")
+    one.add_argument("--jsonl", action="store_true", help="each file as lines of JSON too, for programs that read no Parquet")
     one.add_argument("--try-training", action="store_true", help="run five steps of each recipe first; needs TRL")
     release_commands.add_to(add)
     argilla_commands.add_to(add)

@@ -27,7 +27,8 @@ ROWS_AT_ONCE = 10_000
 class ReleaseOptions:
     """How a release is made: how rows are laid out, with the system prompt or without, how many prompts are held out.
 
-    `evaluation` are the prompts of an evaluation set, to be left out of everything, `evaluation_name` its file.
+    `evaluation` are the prompts of an evaluation set, to be left out of everything, `evaluation_name` its file. `jsonl` asks
+    for each file as lines of JSON too.
     """
 
     layout: Layout = Layout.MESSAGES
@@ -35,6 +36,7 @@ class ReleaseOptions:
     held_out: int = HELD_OUT
     evaluation: Sequence[str] = ()
     evaluation_name: str = ""
+    jsonl: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

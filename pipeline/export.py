@@ -1,8 +1,8 @@
 """Export: what a release holds becomes the files people train on.
 
-`Contents` come in; `write_release` writes Parquet, JSONL, the card and a manifest of hashes, checked before it is final.
-The same input, seed and settings give the same bytes, whatever the order of the rows. Never changes a vote, a response or
-a release that is already there.
+`Contents` come in; `write_release` writes Parquet (and JSONL where it is asked for), the card and a manifest of hashes, checked
+before it is final. The same input, seed and settings give the same bytes, whatever the order of the rows. Never changes a
+vote, a response or a release that is already there.
 """
 
 from __future__ import annotations
@@ -200,7 +200,7 @@ def _slug(name: str) -> str:
 
 
 def _write_files(folder: Path, contents: Contents) -> Iterator[ReleaseFile]:
-    """Write each part as Parquet and as JSONL; formats of one shape share their bytes."""
+    """Write each part as Parquet, and as JSONL where it is asked for; formats of one shape share their bytes."""
     first: dict[tuple[int, tuple[str, ...], Split], Format] = {}
     twin_of = {
         (kind, split): first.setdefault((id(frame), tuple(contents.shape(kind).schema.names), split), kind)
@@ -208,12 +208,13 @@ def _write_files(folder: Path, contents: Contents) -> Iterator[ReleaseFile]:
     }
     for kind, _ in contents.frames:
         (folder / kind).mkdir(exist_ok=True)
+    writers = {"parquet": _parquet} | ({"jsonl": _jsonl} if contents.options.jsonl else {})
     # Parquet and JSONL are made outside of Python's lock, so two at a time use two cores; the longest come last in `Format`.
-    parts = [(write, *part) for part, twin in reversed(twin_of.items()) if part[0] is twin for write in (_parquet, _jsonl)]
+    parts = [(write, *part) for part, twin in reversed(twin_of.items()) if part[0] is twin for write in writers.values()]
     with ThreadPoolExecutor(2) as pool:
         digests = dict(pool.map(lambda job: job[0](folder, contents, *job[1:]), parts))
     for (kind, split), twin in twin_of.items():
-        for name in (f"{split}.parquet", f"{split}.jsonl"):
+        for name in (f"{split}.{ending}" for ending in writers):
             path = Path(kind) / name
             if twin is not kind:
                 shutil.copyfile(folder / twin / name, folder / path)

@@ -300,7 +300,7 @@ def _dataset_info(contents: Contents) -> str:
         sides = answer.get(kind, {"chosen": "chosen", "rejected": "rejected"}) if kind in (*PAIRED, *answer) else None
         if sides:
             described[f"{kind}_{split}"] = {
-                "file_name": f"{kind}/{split}.jsonl",
+                "file_name": f"{kind}/{split}.parquet",
                 **({"ranking": True} if kind in PAIRED else {}),
                 "columns": {"prompt": "prompt", **system, **sides},
             }

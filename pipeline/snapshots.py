@@ -63,7 +63,8 @@ def load(folder: Path) -> tuple[dict[str, Any], str, dict[str, object] | None]:
             f"There is no whole snapshot at {folder}, so the release cannot be made again.",
             hint="Releases written before there were snapshots have none; the files of the release are not touched by this.",
         ) from error
-    options = inputs["options"]
+    # Before it was a choice, every release held JSONL.
+    options = {"jsonl": True} | inputs["options"]
     made_of = {
         "project": Project(**inputs["project"]),
         "options": ReleaseOptions(**options | {"layout": Layout(options["layout"])}),

@@ -1,14 +1,15 @@
 """Export benchmark: 200,000 pairs to every format, against writing the same tables with pyarrow alone.
 
-pyarrow alone means: the finished tables are read into memory, and each is written as Parquet and flushed to the disk; no
-splitting, no near duplicates, no check, no card, no hash, no JSONL. Ours is everything from the frames of the store to the
-release under its name: all of that, the same rows as JSONL too, and each configuration loaded once by `datasets`.
+pyarrow alone means: the finished tables are in memory, and each is written as Parquet and flushed to the disk; no choosing
+of rows, no splitting, no near duplicates, no check, no card, no hash. Ours is everything from the frames of the store to the
+release under its name: all of that, and each configuration loaded once by `datasets`. Both sides find their libraries imported.
 
-The goal is read against Parquet alone, though half of a release is JSONL. pyarrow writes no JSON; with what stands in for
-it (`json.dumps` of `to_pylist`, as a person would) the other side gets so slow that the goal would ask nothing. That ratio
-is printed beside it. Both sides find their libraries imported.
+Two formats of a release, dpo and orpo, are the same bytes: ours makes them once and copies. The goal counts both for pyarrow,
+as whoever writes seven tables would; `ratio_each_once` counts them once. Processor time is printed beside the clock's, for
+ours uses two cores and suffers more where others use them too.
 """
 
+import filecmp
 import json
 import os
 import resource
@@ -17,16 +18,14 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import BinaryIO
 
 import datasets  # noqa: F401
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pyarrow.parquet as pq
 import scipy.io  # noqa: F401
 
-from pipeline.contents import ROWS_AT_ONCE, gather
+from pipeline.contents import gather
 from pipeline.export import write_release
 from pipeline.records import Project
 
@@ -79,10 +78,10 @@ def synthetic(pairs: int) -> dict[str, pd.DataFrame]:
 
 
 def ours(folder: Path) -> dict[str, float]:
-    """Read the frames, make the release and return the seconds of each part, and the most memory taken, in MB."""
+    """Read the frames, make the release; return the seconds of each part, of the processors, and the most memory in MB."""
     frames = {name: pd.read_parquet(folder / f"{name}.parquet") for name in FRAMES}
     project = Project(name="bench", language="Dutch", code="nld", source="synthetic", revision="0", order_key="bench")
-    started = time.perf_counter()
+    started, before = time.perf_counter(), time.process_time()
     contents = gather(project, **frames)
     gathered = time.perf_counter()
     configs = [
@@ -90,33 +89,32 @@ def ours(folder: Path) -> dict[str, float]:
         for kind, sizes in contents.splits.items()
     ]
     write_release(contents, card=f"---\nconfigs: {json.dumps(configs)}\n---\n", releases=folder, out_dir=folder / "release")
-    ended = time.perf_counter()
+    ended, used = time.perf_counter(), time.process_time() - before
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"gather_s": gathered - started, "write_s": ended - gathered, "export_s": ended - started, "peak_mb": peak}
+    parts = {"gather_s": gathered - started, "write_s": ended - gathered, "export_s": ended - started}
+    return parts | {"export_cpu_s": used, "peak_mb": peak}
 
 
 def alone(made: Path) -> dict[str, float]:
-    """Write the tables of a release again without the studio; return the seconds for Parquet, and for lines of JSON."""
-    taken = {"pyarrow_s": 0.0, "jsonl_s": 0.0}
+    """Write the tables of a release again without the studio; return the seconds, on the clock and of the processors.
+
+    `copied_s` are those of tables whose file has the bytes of another one.
+    """
+    taken = {"pyarrow_s": 0.0, "pyarrow_cpu_s": 0.0, "copied_s": 0.0}
+    written: list[Path] = []
     for path in sorted(made.rglob("*.parquet")):
         table = pq.read_table(path)
-        for name, write in (("pyarrow_s", _parquet), ("jsonl_s", _jsonl)):
-            started = time.perf_counter()
-            with (made.parent / "alone").open("wb") as file:
-                write(table, file)
-                file.flush()
-                os.fsync(file.fileno())
-            taken[name] += time.perf_counter() - started
+        started, before = time.perf_counter(), time.process_time()
+        with (made.parent / "alone").open("wb") as file:
+            pq.write_table(table, file, compression="zstd")
+            file.flush()
+            os.fsync(file.fileno())
+        seconds = time.perf_counter() - started
+        taken["pyarrow_cpu_s"] += time.process_time() - before
+        taken["pyarrow_s"] += seconds
+        taken["copied_s"] += seconds * any(filecmp.cmp(path, other, shallow=False) for other in written)
+        written.append(path)
     return taken
-
-
-def _parquet(table: pa.Table, file: BinaryIO) -> None:
-    pq.write_table(table, file, compression="zstd")
-
-
-def _jsonl(table: pa.Table, file: BinaryIO) -> None:
-    for batch in table.to_batches(ROWS_AT_ONCE):
-        file.writelines(json.dumps(row, ensure_ascii=False).encode() + b"\n" for row in batch.to_pylist())
 
 
 def main() -> int:
@@ -134,7 +132,8 @@ def main() -> int:
         found |= alone(folder / "release")
     print(f"{PAIRS:,} pairs to seven formats, train and test; {os.cpu_count()} cores; goals: {GOAL_RATIO} times, {GOAL_MB} MB")
     found["ratio"] = found["export_s"] / found["pyarrow_s"]
-    found["ratio_with_jsonl"] = found["export_s"] / (found["pyarrow_s"] + found["jsonl_s"])
+    found["ratio_each_once"] = found["export_s"] / (found["pyarrow_s"] - found["copied_s"])
+    found["ratio_cpu"] = found["export_cpu_s"] / found["pyarrow_cpu_s"]
     print(json.dumps({name: round(value, 2) for name, value in found.items()}))
     return 0 if found["ratio"] <= GOAL_RATIO and found["peak_mb"] <= GOAL_MB else 1
 

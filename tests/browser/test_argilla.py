@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from itertools import combinations
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
@@ -225,11 +226,7 @@ def check_numbers(studio: Studio, language: str, ledger: Ledger, scratch: Path) 
     wins = {pair for pair, choice in decided.items() if choice in ("first", "second")}
     assert summary["consensus"]["decided"] == len(wins)
     written = studio.export(language, ["dpo"], out_dir=scratch / f"release {language}")
-    rows = [
-        json.loads(line)
-        for file in sorted(Path(written.directory).glob("dpo/*.jsonl"))
-        for line in file.read_text(encoding="utf-8").splitlines()
-    ]
+    rows = [row for file in written.files for row in pq.read_table(file.path).to_pylist()]
     assert len(rows) == written.preferences > 0
     by_prompt = {pair["prompt"]: pair for pair in pairs.values()}
     for row in rows:

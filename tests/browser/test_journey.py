@@ -1,10 +1,11 @@
 """A coordinator's first hour, in a real browser: from the first screen to an exported file."""
 
-import json
+import io
 import re
 import zipfile
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -84,8 +85,8 @@ def export(page: Page, folder: Path) -> list[dict[str, object]]:
     waiting.value.save_as(path)
     with zipfile.ZipFile(path) as archive:
         assert archive.testzip() is None
-        name = next(name for name in archive.namelist() if name.endswith("dpo/train.jsonl"))
-        return [json.loads(line) for line in archive.read(name).decode().split("\n") if line]
+        name = next(name for name in archive.namelist() if name.endswith("dpo/train.parquet"))
+        return pq.read_table(io.BytesIO(archive.read(name))).to_pylist()
 
 
 @pytest.mark.browser

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline import wiring
+from pipeline.export import ReleaseOptions
 from pipeline.records import Choice, Role
 from pipeline.settings import Settings
 from pipeline.studio import Studio
@@ -67,7 +68,7 @@ def test_naughty_strings_pass_through_the_whole_chain_unchanged(strings, studio,
     assert set(votes["reason"]) == kept
     assert set(votes["choice"]) == {"first"}
 
-    written = studio.export("naughty", ["dpo", "votes"], tmp_path / "release")
+    written = studio.export("naughty", ["dpo", "votes"], tmp_path / "release", ReleaseOptions(jsonl=True))
     dpo = [file for file in written.files if file.format == "dpo"]
     from_parquet = [row for file in dpo if file.path.endswith("parquet") for row in pq.read_table(file.path).to_pylist()]
     # A line ends with "\n" alone: the strings hold other characters that Python's splitlines would cut at.

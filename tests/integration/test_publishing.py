@@ -32,7 +32,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace with a demonstration and one release of everything."""
     workspace = tmp_path_factory.mktemp("publishing") / "workspace"
     assert studio(workspace, "demo", "--language", "Dutch").code == 0
-    assert studio(workspace, "export", PROJECT, "--format", "all", "--out", workspace.parent / "all").code == 0
+    assert studio(workspace, "export", PROJECT, "--format", "all", "--out", workspace.parent / "all", "--jsonl").code == 0
     return workspace
 
 

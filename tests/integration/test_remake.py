@@ -1,10 +1,12 @@
 """A release can be made again from the votes as they were then, to the byte, whatever people did since."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from pipeline.errors import ExportError
+from pipeline.export import ReleaseOptions
 from pipeline.records import Choice, Vote
 from pipeline.settings import Settings
 from pipeline.studio import Studio
@@ -33,6 +35,15 @@ def test_a_release_is_made_again_to_the_byte_after_votes_rules_names_and_guideli
         made = studio.remake(NAME, release)
         assert (made["is_the_same"], made["files_as_written"]) == (True, True)
     assert studio.remake(NAME, "v2")["digest"] == written.manifest_digest
+
+
+def test_a_release_from_before_jsonl_was_a_choice_is_made_again_with_it(studio: Studio):
+    written = studio.export(NAME, ["dpo"], options=ReleaseOptions(jsonl=True))
+    inputs = studio.settings.workspace / "snapshots" / written.name / "inputs.json"
+    kept = json.loads(inputs.read_text(encoding="utf-8"))
+    del kept["options"]["jsonl"]
+    inputs.write_text(json.dumps(kept), encoding="utf-8")
+    assert studio.remake(NAME, "latest")["is_the_same"]
 
 
 def test_a_release_that_was_changed_by_hand_is_told_from_what_it_was_made_as(studio: Studio):

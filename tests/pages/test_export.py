@@ -138,9 +138,11 @@ def test_the_options_of_the_terminal_change_rows_and_release(studio, monkeypatch
     row = json.loads(app.code[0].value)
     assert [turn["role"] for turn in row["chosen"]] == ["user", "assistant"]
     assert "<h3>Prompt</h3>" in html(app)
+    next(each for each in app.checkbox if each.label.startswith("Each file as JSONL")).check()
     app = press(app, "Write the release")
-    manifest = json.loads((Path(studio.store.releases("kaas")[0].directory) / "manifest.json").read_text())
-    assert manifest["layout"] == "implicit"
+    written = Path(studio.store.releases("kaas")[0].directory)
+    assert json.loads((written / "manifest.json").read_text())["layout"] == "implicit"
+    assert (written / "dpo" / "train.jsonl").is_file()
     app.get("file_uploader")[0].set_value(("aya.csv", b"inputs\nWat is kaas? Kaas is zuivel.\n", "text/csv")).run()
     assert not app.exception
     assert any(each.value.endswith("and are left out\\: 1\\.") for each in app.markdown)

@@ -277,7 +277,7 @@ def test_rows_stand_in_the_order_of_their_ids_and_not_in_that_of_the_voting(stud
 
 
 def test_a_release_names_its_files_with_true_hashes_and_rows(study, tmp_path):
-    result = write(many(study, 30).gather("dpo", "kto"), tmp_path)
+    result = write(many(study, 30).gather("dpo", "kto", options=ReleaseOptions(jsonl=True)), tmp_path)
     manifest = json.loads((Path(result.directory) / "manifest.json").read_bytes())
     assert result.name == f"Nederlands-één-{result.manifest_digest[:8]}"
     for file, noted in zip(result.files, manifest["files"], strict=True):
@@ -291,6 +291,15 @@ def test_a_release_names_its_files_with_true_hashes_and_rows(study, tmp_path):
     assert json.loads(json.dumps(result.as_json()))["files"][0]["format"] == "dpo"
 
 
+def test_lines_of_json_are_written_where_they_are_asked_for(study, tmp_path):
+    small(study)
+    for asked, endings in ((False, {".parquet"}), (True, {".parquet", ".jsonl"})):
+        result = write(study.gather("dpo", "orpo", options=ReleaseOptions(jsonl=asked)), tmp_path / str(asked))
+        assert {Path(file.path).suffix for file in result.files} == endings
+        written = {path.as_posix() for path in Path(result.directory).rglob("*") if path.suffix in {".parquet", ".jsonl"}}
+        assert written == {Path(file.path).as_posix() for file in result.files}
+
+
 def test_parquet_carries_no_pandas_metadata(study, tmp_path):
     result = write(small(study).gather("dpo"), tmp_path)
     schema = pq.read_schema(result.files[0].path)
@@ -299,7 +308,7 @@ def test_parquet_carries_no_pandas_metadata(study, tmp_path):
 
 
 def test_datasets_loads_equal_rows_from_each_file(study, tmp_path):
-    result = write(many(small(study), 30).gather(), tmp_path / "releases")
+    result = write(many(small(study), 30).gather(options=ReleaseOptions(jsonl=True)), tmp_path / "releases")
     for file in result.files:
         is_table = file.path.endswith("parquet")
         options = {"data_files": file.path, "split": "train", "cache_dir": str(tmp_path / "cache")}
@@ -398,7 +407,7 @@ def test_naughty_strings_come_back_byte_for_byte(study, tmp_path, real_data):
     strings = [text for text in json.loads((real_data / "blns.json").read_text(encoding="utf-8")) if text.strip()]
     for number, text in enumerate(strings):
         study.add(f"{number} {text}", text, f"{text} {number}", [("ana", "human"), ("ben", "human")])
-    result = write(study.gather("dpo"), tmp_path)
+    result = write(study.gather("dpo", options=ReleaseOptions(jsonl=True)), tmp_path)
     parquet = [row for file in result.files if file.path.endswith("parquet") for row in pq.read_table(file.path).to_pylist()]
     lines = b"".join(Path(file.path).read_bytes() for file in result.files if file.path.endswith("jsonl"))
     assert [json.loads(line) for line in lines.decode().split("\n")[:-1]] == parquet
@@ -475,7 +484,7 @@ def test_prompts_of_an_evaluation_set_are_in_no_file_and_counted(study):
 
 @pytest.mark.parametrize("layout", list(Layout))
 def test_every_layout_is_written_and_loads(study, tmp_path, layout):
-    contents = many(small(study), 30).gather(options=ReleaseOptions(layout=layout))
+    contents = many(small(study), 30).gather(options=ReleaseOptions(layout=layout, jsonl=True))
     result = write(contents, tmp_path)
     for file in result.files:
         if file.path.endswith("parquet"):

@@ -99,7 +99,7 @@ def test_llama_factory_finds_its_files_through_dataset_info():
     files = recipes(contents(layout="llama-factory", against=0.1))
     info = json.loads(files["dataset_info.json"])
     assert info["dpo_train"] == {
-        "file_name": "dpo/train.jsonl",
+        "file_name": "dpo/train.parquet",
         "ranking": True,
         "columns": {"prompt": "prompt", "chosen": "chosen", "rejected": "rejected"},
     }
