@@ -163,7 +163,7 @@ def contents(project: str, options: ReleaseOptions) -> Contents:
 
 def whatever_layout(options: ReleaseOptions) -> ReleaseOptions:
     """Return the options with the usual layout: the rows are the same in each, and need not be gathered anew."""
-    return dataclasses.replace(options, layout=Layout.MESSAGES, with_system=False)
+    return dataclasses.replace(options, layout=Layout.MESSAGES, with_system=False, jsonl=False)
 
 
 @_per_version()
