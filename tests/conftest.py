@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -81,10 +82,10 @@ def argilla(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     try:
         stack.start()
     except StackError as error:
-        stack.stop()
+        stack.stop(signal.SIGKILL)
         pytest.skip(f"ARGILLA NOT TESTED: {error}")
     yield stack
-    stack.stop()
+    stack.stop(signal.SIGKILL)
 
 
 @pytest.fixture

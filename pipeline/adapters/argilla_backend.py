@@ -110,7 +110,8 @@ class ArgillaBackend:
         name, client = form.project.name, self._client
         workspace = self._ensured_workspace()
         link = self._links.link(name)
-        found = argilla_dataset.find(client, workspace, form, link.dataset_id if link else "")
+        found = argilla_dataset.by_id(client, link.dataset_id) if link else None
+        found = found or argilla_dataset.by_name(client, workspace, form)
         dataset = argilla_dataset.make(client, workspace, form, found)
         if not argilla_dataset.is_searchable(client, dataset):
             argilla_dataset.set_aside(client, dataset, by_status(self._users_progress(dataset)).total())
@@ -195,10 +196,9 @@ class ArgillaBackend:
         """Bring new and changed votes home; reads the records somebody has answered, and no others.
 
         Raises:
-            ArgillaError: The project was not pushed, its dataset is gone, or the server does not answer.
+            ArgillaError: As in `dataset_of`.
         """
-        link = self._linked(project)
-        dataset = self._linked_dataset(link)
+        dataset = self.dataset_of(project)
         counts = by_status(self._users_progress(dataset))
         drafts = counts.pop(DRAFT, 0)
         tally = self._tally(project, dataset)
@@ -229,37 +229,28 @@ class ArgillaBackend:
             said=self._links.said(project),
         )
 
-    def _linked(self, project: str) -> ArgillaLink:
-        link = self._links.link(self._store.project(project).name)
-        if link is None:
-            raise ArgillaError(
-                f"The project {project} was not sent to Argilla yet.",
-                hint="Send it with: python -m pipeline push PROJECT --backend argilla",
-            )
-        return link
-
-    def _linked_dataset(self, link: ArgillaLink) -> Body:
-        try:
-            return self._client.get(f"datasets/{link.dataset_id}")
-        except RefusedError as error:
-            if error.status != 404:
-                raise
-        workspace = self._client.workspace(self._workspace)
-        found = argilla_dataset.find(self._client, workspace, self._form(link.project))
-        if found is None:
-            raise ArgillaError(
-                f"The dataset of the project {link.project} is not on the server at {self._client.url} any more.",
-                hint="Votes brought home before are kept. Check ARGILLA_API_URL, or push again to make a new dataset.",
-            )
-        return found
-
     def dataset_of(self, project: str) -> Body:
         """Return the dataset a project was sent to, as the server describes it.
 
         Raises:
             ArgillaError: The project was not pushed, its dataset is gone, or the server does not answer.
         """
-        return self._linked_dataset(self._linked(project))
+        name = self._store.project(project).name
+        link = self._links.link(name)
+        if link is None:
+            raise ArgillaError(
+                f"The project {name} was not sent to Argilla yet.",
+                hint="Send it with: python -m pipeline push PROJECT --backend argilla",
+            )
+        found = argilla_dataset.by_id(self._client, link.dataset_id)
+        if found is None:
+            found = argilla_dataset.by_name(self._client, self._client.workspace(self._workspace), self._form(name))
+        if found is None:
+            raise ArgillaError(
+                f"The dataset of the project {name} is not on the server at {self._client.url} any more.",
+                hint="Votes brought home before are kept. Check ARGILLA_API_URL, or push again to make a new dataset.",
+            )
+        return found
 
     def remove(self, project: str, held: Counter[str]) -> None:
         """Remove a project's dataset for good, unless anybody answered since `held` was counted: responses by status.
@@ -286,9 +277,9 @@ class ArgillaBackend:
         """Return how far the voting in Argilla is, by annotator.
 
         Raises:
-            ArgillaError: As in `pull`.
+            ArgillaError: As in `dataset_of`.
         """
-        dataset = self._linked_dataset(self._linked(project))
+        dataset = self.dataset_of(project)
         whole = self._client.get(f"datasets/{dataset['id']}/progress")
         total = int(whole.get("total") or 0)
         annotators = []

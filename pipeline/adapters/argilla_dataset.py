@@ -91,18 +91,22 @@ def guidelines_version(dataset: Body, known: dict[str, str]) -> str:
     return version if known.get(version) == text else ""
 
 
-def find(client: ArgillaClient, workspace: Body, form: Form, dataset_id: str = "") -> Body | None:
-    """Return the project's dataset on the server, None when there is none.
+def by_id(client: ArgillaClient, dataset_id: str) -> Body | None:
+    """Return a dataset, None when it is not on the server."""
+    try:
+        return client.get(f"datasets/{dataset_id}")
+    except RefusedError as error:
+        if error.status != 404:
+            raise
+    return None
+
+
+def by_name(client: ArgillaClient, workspace: Body, form: Form) -> Body | None:
+    """Return the project's dataset in a workspace, None when there is none.
 
     Raises:
         ArgillaError: A dataset of that name was made by somebody else.
     """
-    if dataset_id:
-        try:
-            return client.get(f"datasets/{dataset_id}")
-        except RefusedError as error:
-            if error.status != 404:
-                raise
     named = rows(client.get("me/datasets", workspace_id=workspace["id"], name=form.project.name))
     found = next((one for one in named if one["name"] == form.project.name), None)
     if found is not None and (found.get("metadata") or {}).get(_MARK) != form.mark[_MARK]:
@@ -140,7 +144,7 @@ def _create(client: ArgillaClient, workspace: Body, form: Form) -> Body:
         "metadata": form.mark,
     }
     _unless_done(client, "POST", "datasets", body)
-    made = find(client, workspace, form)
+    made = by_name(client, workspace, form)
     if made is None:
         raise ArgillaError(
             "The Argilla server made a dataset and does not show it.", hint="Repeat the push; nothing was sent yet."

@@ -124,10 +124,10 @@ class Stack:
         """End OpenSearch as a power cut would; `start` brings it back."""
         self._end("opensearch", signal.SIGKILL)
 
-    def stop(self) -> None:
-        """End everything this stack started."""
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
+        """End everything this stack started; at once with SIGKILL, where nobody needs the data any more."""
         for name in PROCESSES:
-            self._end(name, signal.SIGKILL if name == "worker" else signal.SIGTERM)
+            self._end(name, signal.SIGKILL if name == "worker" else how)
         # The server unpacks its web pages into a temporary folder at every start.
         shutil.rmtree(self.folder / "tmp", ignore_errors=True)
 

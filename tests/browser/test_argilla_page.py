@@ -1,12 +1,9 @@
 """The Argilla page in a real browser asks the server while somebody looks, says when it is down, and fits a phone."""
 
-import json
 import re
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -21,13 +18,14 @@ from pipeline.wiring import open_studio
 from tests.argilla.people import Site
 from tests.argilla.stack import API_KEY, OWNER, PASSWORD
 from tests.browser.conftest import OpenPage
+from tests.fakes.web import Reply, web
 from tests.pages.judging import NAME as NAME_JUDGED
 from tests.pages.judging import add_project
 from tests.serving import dashboard, free_port
 
 pytestmark = pytest.mark.browser
 NAME = "Vraag en antwoord"
-DATASET = "datasets/d1"
+DATASET = "/api/v1/datasets/d1"
 ANSWERS = {
     DATASET: {"id": "d1", "name": NAME, "workspace_id": "w"},
     f"{DATASET}/progress": {"total": 4321, "completed": 1, "pending": 4320},
@@ -35,32 +33,9 @@ ANSWERS = {
 }
 
 
-@contextmanager
-def counting_server(port: int) -> Iterator[list[str]]:
-    """A server that answers to the three questions of a poll as Argilla does, and what it was asked for."""
-    asked: list[str] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            path = self.path.removeprefix("/api/v1/")
-            asked.append(path)
-            body = json.dumps(ANSWERS[path]).encode()
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", port), Handler) as listening:
-        thread = threading.Thread(target=listening.serve_forever)
-        thread.start()
-        try:
-            yield asked
-        finally:
-            listening.shutdown()
-            thread.join()
+def counting_server(port: int) -> AbstractContextManager[tuple[str, list[str]]]:
+    """A server that answers to the three questions of a poll as Argilla does."""
+    return web({path: Reply(body) for path, body in ANSWERS.items()}.get, port=port)
 
 
 def test_the_page_asks_while_it_is_looked_at_and_no_longer(tmp_path: Path, open_page: OpenPage):
@@ -75,7 +50,7 @@ def test_the_page_asks_while_it_is_looked_at_and_no_longer(tmp_path: Path, open_
     studio.store.close()
     env = {"ARGILLA_API_URL": url, "ARGILLA_API_KEY": "secret-key-123"}
     with dashboard(workspace, **env) as address, open_page(size="phone") as page:
-        with counting_server(port) as asked:
+        with counting_server(port) as (_, asked):
             page.goto(f"{address}/argilla?project={NAME}")
             expect(page.get_by_text("4,321")).to_be_visible()
             begun = time.monotonic()
@@ -87,7 +62,7 @@ def test_the_page_asks_while_it_is_looked_at_and_no_longer(tmp_path: Path, open_
             assert page.evaluate("document.documentElement.scrollWidth") <= 390
             assert "secret-key-123" not in page.content()
         expect(page.get_by_text("does not answer")).to_be_visible()
-        with counting_server(port) as asked:
+        with counting_server(port) as (_, asked):
             expect(page.get_by_text("4,321")).to_be_visible()
             page.get_by_role("link", name="Board").first.click()
             expect(page.get_by_text("Where do our projects stand?")).to_be_visible()

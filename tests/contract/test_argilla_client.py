@@ -1,13 +1,8 @@
 """The Argilla client says in plain words what is wrong, outlasts a restart, and gives its key to nobody else."""
 
-import subprocess
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
 from pathlib import Path
-from ssl import PROTOCOL_TLS_SERVER, SSLContext
 
 import httpx
 import pytest
@@ -15,45 +10,13 @@ import pytest
 from pipeline.adapters.argilla_client import Address, ArgillaClient, RefusedError
 from pipeline.errors import ArgillaError
 from tests.argilla.stack import API_KEY, Stack
+from tests.fakes.web import Reply, certificate_of_its_own, silent, web
 
 KEY = "secret-key-123"
 
 
 def client(url: str, *, key: str = KEY, **changed: object) -> ArgillaClient:
     return ArgillaClient(Address(url=url, api_key=key), **({"patience_s": 0.0} | changed))  # type: ignore[arg-type]
-
-
-@contextmanager
-def web(status: int, body: bytes, *, tls: Path | None = None, **headers: str) -> Iterator[tuple[str, list[str]]]:
-    """A server that always answers the same, its address, and the paths it was asked for."""
-    asked: list[str] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            asked.append(self.path)
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.handle_error = lambda *_: None  # type: ignore[method-assign]
-        if tls:
-            context = SSLContext(PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(tls / "cert.pem", tls / "key.pem")
-            server.socket = context.wrap_socket(server.socket, server_side=True)
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"{'https' if tls else 'http'}://127.0.0.1:{server.server_port}", asked
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 @pytest.mark.argilla
@@ -107,10 +70,12 @@ def test_a_server_that_is_down_is_named_within_three_seconds():
 
 
 def test_a_server_that_accepts_and_says_nothing_is_given_up():
-    with HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as silent:
-        address = f"http://127.0.0.1:{silent.server_port}"
-        with client(address, timeout_s=0.3) as asked, pytest.raises(ArgillaError, match="does not answer"):
-            asked.version()
+    with (
+        silent() as url,
+        client(url, timeout_s=0.3) as asked,
+        pytest.raises(ArgillaError, match="does not answer"),
+    ):
+        asked.version()
 
 
 @pytest.mark.parametrize(
@@ -126,28 +91,16 @@ def test_a_server_that_accepts_and_says_nothing_is_given_up():
     ],
 )
 def test_what_is_no_argilla_server_is_told_apart(status: int, body: bytes, said: str):
-    with web(status, body, Location="http://127.0.0.1:9/elsewhere") as (url, asked), client(url) as asking:
+    reply = Reply(body, status, {"Location": "http://127.0.0.1:9/elsewhere"})
+    with web(lambda _: reply) as (url, asked), client(url) as asking:
         with pytest.raises(ArgillaError, match=said):
             asking.version()
         assert asked == ["/api/v1/version"]
 
 
 def test_a_certificate_nobody_knows_is_not_trusted(tmp_path: Path):
-    subject = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
-    made = [
-        "openssl",
-        "req",
-        "-x509",
-        "-newkey",
-        "rsa:2048",
-        "-nodes",
-        "-keyout",
-        tmp_path / "key.pem",
-        "-out",
-        tmp_path / "cert.pem",
-    ]
-    subprocess.run([*made, *subject], check=True, capture_output=True, timeout=60)
-    with web(200, b"{}", tls=tmp_path) as (url, asked), client(url, patience_s=30.0) as asking:
+    served = web(lambda _: Reply({}), certificate=certificate_of_its_own(tmp_path))
+    with served as (url, asked), client(url, patience_s=30.0) as asking:
         with pytest.raises(ArgillaError, match="not safe"):
             asking.version()
         assert asked == []

@@ -1,14 +1,7 @@
 """The check of an Argilla server gives one plain answer, with a way out, for each thing that can be in the way."""
 
-import json
-import subprocess
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from ssl import PROTOCOL_TLS_SERVER, SSLContext
 
 import pytest
 
@@ -18,9 +11,11 @@ from pipeline.errors import ArgillaError
 from pipeline.settings import Settings
 from pipeline.tracking import Tracking
 from tests.argilla.stack import API_KEY, Stack
+from tests.fakes.web import Reply, certificate_of_its_own, silent, web
 from tests.terminal import studio
 
 KEY = "secret-key-123"
+VERSION = "/api/v1/version"
 
 
 def tracking(store: Store, url: str, *, key: str = KEY, workspace: str = "") -> Tracking:
@@ -37,41 +32,6 @@ def refused(store: Store, url: str, **changed: str) -> ArgillaError:
     assert changed.get("key", KEY) not in caught.value.message + caught.value.hint
     assert caught.value.hint.endswith(".")
     return caught.value
-
-
-@contextmanager
-def server(answers: dict[str, object], *, tls: Path | None = None) -> Iterator[str]:
-    """A server with an answer to these paths; a path it has none for ends the connection, as a server that dies does."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            path = self.path.split("?")[0]
-            if path not in answers:
-                self.close_connection = True
-                return
-            given = answers[path]
-            body = given if isinstance(given, bytes) else json.dumps(given).encode()
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as listening:
-        listening.handle_error = lambda *_: None  # type: ignore[method-assign]
-        if tls:
-            context = SSLContext(PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(tls / "cert.pem", tls / "key.pem")
-            listening.socket = context.wrap_socket(listening.socket, server_side=True)
-        thread = threading.Thread(target=listening.serve_forever)
-        thread.start()
-        try:
-            yield f"{'https' if tls else 'http'}://127.0.0.1:{listening.server_port}"
-        finally:
-            listening.shutdown()
-            thread.join()
 
 
 @pytest.fixture(scope="module")
@@ -138,45 +98,42 @@ def test_a_server_that_is_down_is_named_within_three_seconds(store: Store):
 
 
 def test_a_server_that_takes_calls_and_says_nothing_is_named_within_three_seconds(store: Store):
-    with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as silent:
-        assert "does not answer" in refused(store, f"http://127.0.0.1:{silent.server_port}").message
+    with silent() as url:
+        assert "does not answer" in refused(store, url).message
 
 
 @pytest.mark.parametrize("page", [b"<html>Welcome</html>", {"status": "ok"}])
 def test_what_is_not_argilla_is_named(store: Store, page: object):
-    with server({"/api/v1/version": page}) as url:
+    with web({VERSION: Reply(page)}.get) as (url, _):
         said = refused(store, url)
     assert "not an Argilla server" in said.message
     assert "ARGILLA_API_URL" in said.hint
 
 
 def test_another_major_version_is_refused_and_another_minor_one_is_mentioned(store: Store):
-    with server({"/api/v1/version": {"version": "1.29.0"}}) as url:
+    with web({VERSION: Reply({"version": "1.29.0"})}.get) as (url, _):
         assert "is Argilla 1.29.0" in refused(store, url).message
     answers = {
-        "/api/v1/version": {"version": "2.4.1"},
+        VERSION: {"version": "2.4.1"},
         "/api/v1/me": {"username": "ana", "role": "admin"},
         "/api/v1/me/workspaces": {"items": [{"id": "w", "name": "home"}]},
         "/api/v1/me/datasets": {"items": [{"name": "b"}, {"name": "a"}]},
     }
-    with server(answers) as url:
+    with web({path: Reply(body) for path, body in answers.items()}.get) as (url, _):
         found = tracking(store, url).connection()
     assert (found.role, found.workspace, found.datasets) == ("admin", "home", ("a", "b"))
     assert "the server is 2.4.1" in found.note
 
 
 def test_a_certificate_nobody_knows_is_named(store: Store, tmp_path: Path):
-    certificate = ["-keyout", tmp_path / "key.pem", "-out", tmp_path / "cert.pem", "-subj", "/CN=127.0.0.1"]
-    made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", *certificate]
-    subprocess.run(made, check=True, capture_output=True, timeout=60)
-    with server({"/api/v1/version": {"version": "2.8.0"}}, tls=tmp_path) as url:
+    with web({VERSION: Reply({"version": "2.8.0"})}.get, certificate=certificate_of_its_own(tmp_path)) as (url, _):
         said = refused(store, url)
     assert "not safe" in said.message
     assert "certificate" in said.hint
 
 
 def test_a_server_that_goes_away_in_the_middle_is_named(store: Store):
-    with server({"/api/v1/version": {"version": "2.8.0"}}) as url:
+    with web({VERSION: Reply({"version": "2.8.0"})}.get) as (url, _):
         said = refused(store, url)
     assert "answered, and then went away" in said.message
     assert "What was saved before is kept" in said.hint

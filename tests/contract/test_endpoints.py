@@ -1,39 +1,16 @@
 """What model servers tell of their models, from a real HTTP server that answers as each of them does."""
 
-import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from contextlib import AbstractContextManager
 
 import pytest
 
 from pipeline.adapters.endpoints import context_tokens
+from tests.fakes.web import Reply, web
 
 
-@contextmanager
-def listing(*rows: object) -> Iterator[str]:
+def listing(*rows: object) -> AbstractContextManager[tuple[str, list[str]]]:
     """A server whose list of models holds these rows."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            body = json.dumps({"data": rows}).encode()
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}/v1"
-        finally:
-            server.shutdown()
-            thread.join()
+    return web(lambda _: Reply({"data": rows}))
 
 
 @pytest.mark.parametrize(
@@ -42,15 +19,15 @@ def listing(*rows: object) -> Iterator[str]:
     ids=["vllm", "openrouter", "llama"],
 )
 def test_the_context_of_a_model_is_read_where_its_server_tells(told: dict[str, object]):
-    with listing({"id": "other", "max_model_len": 1}, {"id": "tiny", **told}) as address:
-        assert context_tokens(address, "tiny") == 4096
+    with listing({"id": "other", "max_model_len": 1}, {"id": "tiny", **told}) as (url, _):
+        assert context_tokens(f"{url}/v1", "tiny") == 4096
 
 
 @pytest.mark.parametrize("told", [{}, {"max_model_len": "long"}, {"context_length": 0}, {"meta": []}])
 def test_a_context_that_is_not_told_is_not_guessed(told: dict[str, object]):
-    with listing({"id": "tiny", **told}, "no row") as address:
-        assert context_tokens(address, "tiny") is None
-        assert context_tokens(address, "unknown") is None
+    with listing({"id": "tiny", **told}, "no row") as (url, _):
+        assert context_tokens(f"{url}/v1", "tiny") is None
+        assert context_tokens(f"{url}/v1", "unknown") is None
 
 
 def test_a_server_that_is_not_there_tells_nothing():

@@ -12,7 +12,7 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from pipeline.adapters import argilla_snapshot
+from pipeline.adapters import argilla_records, argilla_snapshot
 from pipeline.adapters.argilla_backend import ArgillaBackend
 from pipeline.adapters.argilla_client import ArgillaClient, rows
 from pipeline.adapters.argilla_links import ArgillaLinks
@@ -234,6 +234,38 @@ def test_votes_of_a_deleted_person_are_kept_and_told(five: Pushed):
     assert (told.new, told.changed, told.excluded) == (0, 0, {"gone_from_argilla": 1})
     assert [choice for _, _, choice in votes(five.store)] == ["tie"]
     assert five.store.votes(NAME)["annotator"].tolist() == [ana.name]
+
+
+def test_a_pull_reads_the_records_that_were_answered_and_no_others(five: Pushed):
+    ana = five.site.person("ana")
+    first, second, third, *_ = five.seen(ana)
+    ana.answer(first, "tie")
+    ana.answer(second, None, status="discarded")
+    ana.answer(third, "tie", status="draft")
+    read = [one["id"] for page in argilla_records.answered(five.site.owner, five.backend.dataset_of(NAME)) for one in page]
+    assert sorted(read) == sorted((first["id"], second["id"]))
+
+
+def test_a_dataset_somebody_deleted_in_argilla_is_told_and_a_push_makes_a_new_one_beside_the_votes_that_are_home(five: Pushed):
+    ana = five.site.person("ana")
+    ana.answer(five.seen(ana)[0], "tie")
+    five.backend.pull(NAME)
+    five.site.owner.send("DELETE", five.path)
+    for asked in (five.backend.pull, five.backend.progress):
+        with pytest.raises(ArgillaError, match="is not on the server") as caught:
+            asked(NAME)
+        assert "push again" in caught.value.hint
+    assert five.backend.push(NAME).new == 5
+    five.backend.pull(NAME)
+    assert [choice for _, _, choice in votes(five.store)] == ["tie"]
+
+
+def test_a_workspace_that_is_missing_is_made_for_an_owner_and_named_to_an_admin(store: Store, site: Site):
+    pairs, missing = fill(store, pairs=1), f"{site.workspace}-new"
+    with pytest.raises(ArgillaError, match=f"no workspace named {missing}"):
+        ArgillaBackend(store, site.person("admin", role="admin").client, missing).push(NAME, pairs)
+    assert ArgillaBackend(store, site.owner, missing).push(NAME, pairs).new == 1
+    assert site.owner.workspace(missing)["name"] == missing
 
 
 def test_a_name_that_somebody_else_has_here_is_told_apart(five: Pushed):

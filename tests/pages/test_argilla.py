@@ -17,7 +17,7 @@ from pipeline.studio import Studio
 from tests.argilla.people import Site
 from tests.argilla.project import by_record
 from tests.argilla.stack import API_KEY
-from tests.pages.judging import NAME, add_project, open_page, shown, workspace_of
+from tests.pages.judging import HOSTILE, NAME, add_project, open_page, shown, workspace_of
 
 
 @contextmanager
@@ -139,6 +139,37 @@ def test_a_link_opens_a_pair_in_the_queue_where_its_owner_finds_it_or_there_is_n
     assert urls[open_one].startswith(
         f"{site.stack.url}/dataset/{link.dataset_id}/annotation-mode?page=1&status=pending&metadata=seal."
     )
+
+
+@pytest.mark.argilla
+def test_the_pairs_people_differ_on_stand_there_with_their_links(connected: Studio, site: Site):
+    # Votes of two people on each of three pairs: they differ on the second alone.
+    add_project(connected, "hh", "hm", "mm")
+    connected.push(NAME, "argilla")
+    app = open_page("argilla")
+    toggle = next(toggle for toggle in app.toggle if "differ most" in toggle.label)
+    assert toggle.label == "Show the 1 pairs on which people differ most"
+    toggle.set_value(True).run()
+    (row,) = app.dataframe[-1].value.to_dict("records")
+    assert (row["prompt"], row["votes"]) == (f"{HOSTILE} 1", 2)
+    pair = connected.store.pairs(NAME).set_index("position").loc[1, "pair_id"]
+    assert row["in Argilla"] == connected.tracking.pair_urls(NAME, [str(pair)])[str(pair)]
+    assert row["in Argilla"].startswith(site.stack.url)
+
+
+@pytest.mark.argilla
+def test_what_somebody_changed_in_argilla_or_removed_there_is_told_on_the_page(connected: Studio, site: Site):
+    add_project(connected, n_pairs=1)
+    connected.push(NAME, "argilla")
+    link = connected.tracking.link(NAME)
+    assert link is not None
+    site.owner.send("PATCH", f"datasets/{link.dataset_id}", json={"guidelines": "Theirs."})
+    press(open_page("argilla"), "Send new pairs")
+    wait_for_transfer("push")
+    assert "The guidelines in Argilla are not the project's." in shown(open_page("argilla"))
+    site.owner.send("DELETE", f"datasets/{link.dataset_id}")
+    time.sleep(4)  # for so long the page shows what it asked for last
+    assert "is not on the server" in shown(open_page("argilla"))
 
 
 @pytest.mark.argilla
