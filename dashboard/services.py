@@ -16,7 +16,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.downloads import Download
-from pipeline import annotators, privacy, wiring
+from pipeline import annotators, privacy, progress, wiring
 from pipeline.adapters import endpoints, evaluation
 from pipeline.agreement import AgreementReport, measure, offered_choices
 from pipeline.consensus import Advice, advise
@@ -103,19 +103,19 @@ def status() -> list[ProjectStatus]:
     return [project_status(project.name) for project in projects()]
 
 
-@_per_version(keep=256)
+@_per_version(keep=256, spinner="Counting what is there…")
 def project_status(project: str) -> ProjectStatus:
     """Return where one project stands."""
     return studio().status(project)
 
 
-@_per_version()
+@_per_version(keep=4, spinner="Reading the votes…")
 def votes(project: str) -> pd.DataFrame:
     """Return the votes that count, as `Store.votes`."""
     return studio().store.votes(project)
 
 
-@_per_version()
+@_per_version(keep=4, spinner="Reading the pairs…")
 def pairs(project: str) -> pd.DataFrame:
     """Return the pairs with their texts, as `Store.pairs`."""
     return studio().store.pairs(project)
@@ -128,13 +128,19 @@ def open_pairs(project: str) -> pd.DataFrame:
     return known[~(known["first_id"].isin(out) | known["second_id"].isin(out))]
 
 
+@_per_version(spinner="Counting the votes…")
+def pace(project: str) -> progress.Pace:
+    """Return how the voting of a project goes."""
+    return progress.pace(votes(project), open_pairs(project), votes_wanted=studio().store.project(project).votes_wanted)
+
+
 @_per_version(spinner="Looking at every row…")
 def health(project: str, options: ReleaseOptions) -> Health:
     """Return whether the next release is fit to train on."""
     return studio().facts.health(project, options)
 
 
-@_per_version()
+@_per_version(spinner="Comparing with the release before…")
 def changes(project: str, since: str, options: ReleaseOptions) -> Difference:
     """Return what changed from a release to what the next one would hold.
 
@@ -144,7 +150,7 @@ def changes(project: str, since: str, options: ReleaseOptions) -> Difference:
     return studio().facts.changes(project, since=since, options=options)
 
 
-@_per_version()
+@_per_version(spinner="Reading the terms of each part…")
 def terms(project: str) -> Terms:
     """Return under which terms a release goes out, and what is still to be answered."""
     return studio().facts.terms(project)
@@ -166,7 +172,7 @@ def whatever_layout(options: ReleaseOptions) -> ReleaseOptions:
     return dataclasses.replace(options, layout=Layout.MESSAGES, with_system=False, jsonl=False)
 
 
-@_per_version()
+@_per_version(keep=4, spinner="Putting the rows of the release together…")
 def _rows(project: str, options: ReleaseOptions) -> Contents:
     return studio().contents(project, ["all"], options)
 
@@ -184,7 +190,7 @@ def evaluation_prompts(name: str, data: bytes) -> tuple[str, ...]:
         return tuple(evaluation.read_prompts(file))
 
 
-@_per_version()
+@_per_version(spinner="Comparing every test prompt with every training prompt…")
 def leakage(project: str) -> int | None:
     """Return how many test prompts of the next release nearly repeat a training prompt; None without a test part."""
     made = studio().contents(project, ["dpo"])
@@ -192,31 +198,31 @@ def leakage(project: str) -> int | None:
     return count_repeated(held_out, of=made.prompts(Split.TRAIN)) if held_out else None
 
 
-@_per_version()
+@_per_version(spinner="Measuring agreement…")
 def agreement(project: str) -> AgreementReport:
     """Return how far the annotators of a project agree."""
     return measure(studio().store.votes(project))
 
 
-@_per_version(keep=16)
+@_per_version(keep=4, spinner="Applying the rules to every pair…")
 def curation(project: str, rules: Rules) -> Curation:
     """Return what the rules would let through; its frames are shared and must not be changed."""
     return studio().curation(project, rules)
 
 
-@_per_version()
+@_per_version(spinner="Looking for contested pairs…")
 def review_queue(project: str, order: str) -> pd.DataFrame:
     """Return the pairs a reviewer should look at, as `adjudicate.queue`."""
     return studio().decisions.queue(project, order)
 
 
-@_per_version()
+@_per_version(spinner="Comparing the judges with people…")
 def judge_checks(project: str, *, min_votes: int) -> list[JudgeCheck]:
     """Return how each judge of the project compares with its people."""
     return studio().decisions.check_judges(project, min_votes=min_votes)
 
 
-@_per_version()
+@_per_version(spinner="Looking which method fits…")
 def advice(project: str) -> Advice:
     """Return which method of adding up fits the votes."""
     return advise(votes(project))
@@ -228,7 +234,7 @@ def flips(project: str, *, min_votes: int) -> pd.DataFrame:
     return studio().decisions.flips(project, min_votes=min_votes)
 
 
-@_per_version(keep=16)
+@_per_version(keep=16, spinner="Looking at the reviewed pairs…")
 def reviewed(project: str, method: str, *, min_votes: int) -> Reviewed:
     """Return how sure the outcomes of pairs were that a reviewer decided, and whether they were right."""
     return studio().decisions.reviewed(project, method, min_votes=min_votes)

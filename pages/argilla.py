@@ -91,17 +91,18 @@ def _show_transfers(project: Project, *, is_sent: bool) -> None:
 
 def _show_home(project: Project) -> None:
     """Votes by day and agreement, of what has come home."""
-    votes = services.votes(project.name)
-    daily = progress.votes_per_day(votes)
+    pace = services.pace(project.name)
+    daily = pace.daily
     if daily.empty:
         return
     st.subheader("What has come home?", anchor=False)
-    missing = progress.votes_wanted_still(services.open_pairs(project.name), votes_wanted=project.votes_wanted)
     left, right = st.columns(2)
     with left:
         widgets.chart(charts.votes_per_day(daily), key="argilla-days")
     with right:
-        widgets.chart(charts.votes_in_total(daily, goal=progress.goal(votes, votes_missing=missing)), key="argilla-total")
+        widgets.chart(
+            charts.votes_in_total(daily, goal=progress.goal(daily, votes_missing=pace.votes_missing)), key="argilla-total"
+        )
     same = services.agreement(project.name).coefficients["percent"]
     if same.value is None:
         st.write(widgets.plain(f"Agreement cannot be told yet. {same.why}"))

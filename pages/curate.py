@@ -15,6 +15,8 @@ _METHOD_WORDS = {
     "dawid-skene": "Dawid-Skene: learns how each person errs",
     "judge-assisted": "Dawid-Skene, with the judge as one more person who errs",
 }
+LEAKAGE_UNASKED = 20_000
+"""Up to so many preferences the prompts of the test part are compared with the others without being asked."""
 _TIE_WORDS = {"exclude": "Leave the pair out", "human": "Choose the human response"}
 
 
@@ -139,9 +141,16 @@ def _show_outcome(project: Project, curation: Curation) -> None:
         st.caption("How the preferences were decided")
         widgets.table(tables.decided_by(curation), key="decided-by", name="decided-by")
         st.write(widgets.plain(opinions.length_sentence(length_bias(curation.preferences))))
-        st.write(opinions.leakage_sentence(services.leakage(project.name)))
+        _show_leakage(project, kept)
     if st.button("Go on to the export"):
         widgets.go_to("export")
+
+
+def _show_leakage(project: Project, kept: int) -> None:
+    """Whether a test prompt nearly repeats a training prompt; of a large project it is asked for, as it takes a minute."""
+    asked = kept <= LEAKAGE_UNASKED or st.toggle("Compare the test prompts with the training prompts (takes a minute)")
+    if asked:
+        st.write(opinions.leakage_sentence(services.leakage(project.name)))
 
 
 def _offer_flips(project: Project, pairs: pd.DataFrame, rules: Rules) -> None:

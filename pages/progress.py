@@ -16,22 +16,21 @@ def page() -> None:
     project = widgets.pick_project()
     if project is None:
         return
-    votes, pairs = services.votes(project.name), services.pairs(project.name)
+    pairs = services.pairs(project.name)
     if pairs.empty:
         message = "There is nothing to vote on yet: each prompt needs a second answer."
         widgets.empty_state(message, next_page="generate", label="Generate answers")
         return
-    now = datetime.now(UTC)
-    missing = progress.votes_wanted_still(services.open_pairs(project.name), votes_wanted=project.votes_wanted)
-    _show_forecast(progress.forecast(votes, votes_missing=missing, now=now))
+    pace = services.pace(project.name)
+    _show_forecast(progress.forecast(pace.daily, votes_missing=pace.votes_missing, now=datetime.now(UTC)))
     _show_argilla(project)
     _show_funnel(project, pairs)
     _show_left_out(project)
-    if votes.empty:
+    if pace.people.empty:
         return
-    _show_days(progress.votes_per_day(votes), goal=progress.goal(votes, votes_missing=missing))
+    _show_days(pace.daily, goal=progress.goal(pace.daily, votes_missing=pace.votes_missing))
     st.subheader("Who is voting?", anchor=False)
-    st.dataframe(tables.annotators(progress.by_annotator(votes, now=now)), hide_index=True)
+    widgets.table(tables.annotators(pace.people), key="people", name="people")
 
 
 def _show_forecast(forecast: progress.Forecast) -> None:
@@ -100,7 +99,7 @@ def _show_days(daily: pd.DataFrame, *, goal: int) -> None:
     with right:
         widgets.chart(charts.votes_in_total(daily, goal=goal), key="votes-in-total")
     with st.expander("The numbers, day by day"):
-        st.dataframe(tables.days(daily), hide_index=True)
+        widgets.table(tables.days(daily), key="days", name="votes-by-day")
 
 
 page()

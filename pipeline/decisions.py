@@ -6,6 +6,7 @@ another leaves the votes as they were cast.
 
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from pipeline import adjudicate, annotate, calibration, consensus, judge, judge_check
@@ -65,9 +66,13 @@ class Decisions:
 
     def reviewed(self, name: str, method: str, *, min_votes: int) -> Reviewed:
         """Return how sure a method was of pairs that a reviewer decided too, and whether it was right."""
+        decisions = self.store.decisions(name)
+        if decisions.empty:
+            # What every vote adds up to takes seconds on a large project, and there is nothing to hold it against.
+            return Reviewed(0, calibration.reliability(np.array([]), np.array([], dtype=bool)), float("nan"))
         verdicts = judge.verdicts(self.store.judgements(name))
         decided = consensus.decide(self.store.votes(name), method=method, min_votes=min_votes, verdicts=verdicts)
-        confidence, right = calibration.known_outcomes(decided, self.store.decisions(name))
+        confidence, right = calibration.known_outcomes(decided, decisions)
         return Reviewed(len(right), calibration.reliability(confidence, right), calibration.calibration_error(confidence, right))
 
     def queue(self, name: str, order: str = adjudicate.Order.ENTROPY) -> pd.DataFrame:
@@ -101,13 +106,13 @@ class Decisions:
         Raises:
             VoteError: Nobody voted under the old name, or the new one cannot be used.
         """
-        before = self.store.counts(self.store.project(name).name)
+        before = self.store.vote_counts(self.store.project(name).name)
         self.store.rename_annotator(name, old, annotate.annotator_name(new))
         self.store.note(name, "rename-annotator")
-        after = self.store.counts(name)
+        after = self.store.vote_counts(name)
         return {
             "project": name,
-            "annotators": int(after["annotators"]),
-            "votes": int(after["votes"]),
-            "superseded": int(before["votes"] - after["votes"]),
+            "annotators": after["annotators"],
+            "votes": after["votes"],
+            "superseded": before["votes"] - after["votes"],
         }

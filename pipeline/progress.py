@@ -7,6 +7,7 @@ votes per day and per annotator, and a forecast that says when it cannot tell. D
 import math
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -54,9 +55,9 @@ def votes_wanted_still(pairs: pd.DataFrame, *, votes_wanted: int) -> int:
     return int((votes_wanted - pairs["n_votes"]).clip(lower=0).sum())
 
 
-def goal(votes: pd.DataFrame, *, votes_missing: int) -> int:
-    """Return the number of votes at which every pair has as many as wanted. `votes`: column `choice`."""
-    return int((votes["choice"] != Choice.SKIP).sum()) + votes_missing
+def goal(daily: pd.DataFrame, *, votes_missing: int) -> int:
+    """Return the number of votes at which every pair has as many as wanted. `daily`: as `votes_per_day`."""
+    return int(daily["votes"].sum()) + votes_missing
 
 
 def votes_per_day(votes: pd.DataFrame) -> pd.DataFrame:
@@ -64,28 +65,27 @@ def votes_per_day(votes: pd.DataFrame) -> pd.DataFrame:
 
     Skips are not votes. `votes`: columns `choice, at` (timestamps in UTC).
     """
-    days = votes.loc[votes["choice"] != Choice.SKIP, "at"].dt.date
+    days = votes.loc[votes["choice"] != Choice.SKIP, "at"].dt.floor("D")
     if days.empty:
         return pd.DataFrame({"day": pd.Series(dtype=object), "votes": pd.Series(dtype=int), "total": pd.Series(dtype=int)})
-    every = [timestamp.date() for timestamp in pd.date_range(days.min(), days.max())]
+    every = pd.date_range(days.min(), days.max())
     counts = days.value_counts().reindex(every, fill_value=0).to_numpy()
-    return pd.DataFrame({"day": every, "votes": counts, "total": counts.cumsum()})
+    return pd.DataFrame({"day": [moment.date() for moment in every], "votes": counts, "total": counts.cumsum()})
 
 
-def by_annotator(votes: pd.DataFrame, *, now: datetime) -> pd.DataFrame:
+def by_annotator(votes: pd.DataFrame) -> pd.DataFrame:
     """Return one row per annotator, most votes first.
 
     Args:
         votes: Columns `annotator, choice, seconds, at`; one row per annotator and pair.
-        now: The present moment, in UTC.
 
     Returns:
         Columns `annotator, votes, skips, share` of all votes, `days_active, median_seconds` (NaN where no vote was
-        timed), `last_active` (timestamp), `days_since` the last vote.
+        timed), `last_active` (timestamp).
     """
     is_vote = votes["choice"] != Choice.SKIP
-    marked = votes.assign(is_vote=is_vote, day=votes["at"].dt.date, timed=votes["seconds"].where(is_vote).astype(float))
-    grouped = marked.groupby("annotator", sort=True)
+    marked = votes.assign(is_vote=is_vote, day=votes["at"].dt.floor("D"), timed=votes["seconds"].where(is_vote).astype(float))
+    grouped = marked.groupby("annotator", sort=True, observed=True)
     frame = pd.DataFrame(
         {
             "votes": grouped["is_vote"].sum().astype(int),
@@ -97,9 +97,22 @@ def by_annotator(votes: pd.DataFrame, *, now: datetime) -> pd.DataFrame:
     ).reset_index()
     frame["skips"] = frame["skips"].astype(int)
     frame["share"] = frame["votes"] / max(int(is_vote.sum()), 1)
-    frame["days_since"] = (pd.Timestamp(now) - frame["last_active"]).dt.days
     frame = frame.sort_values(["votes", "annotator"], ascending=[False, True], ignore_index=True)
-    return frame[["annotator", "votes", "skips", "share", "days_active", "median_seconds", "last_active", "days_since"]]
+    return frame[["annotator", "votes", "skips", "share", "days_active", "median_seconds", "last_active"]]
+
+
+class Pace(NamedTuple):
+    """How the voting goes: the frames of `votes_per_day` and `by_annotator`, and how many votes are still wanted."""
+
+    daily: pd.DataFrame
+    people: pd.DataFrame
+    votes_missing: int
+
+
+def pace(votes: pd.DataFrame, open_pairs: pd.DataFrame, *, votes_wanted: int) -> Pace:
+    """Return how the voting goes. `votes`: as in `by_annotator`; `open_pairs`: column `n_votes`, pairs open for voting."""
+    missing = votes_wanted_still(open_pairs, votes_wanted=votes_wanted)
+    return Pace(votes_per_day(votes), by_annotator(votes), missing)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,18 +131,17 @@ class Forecast:
     sentence: str
 
 
-def forecast(votes: pd.DataFrame, *, votes_missing: int, now: datetime, window_days: int = WINDOW_DAYS) -> Forecast:
+def forecast(daily: pd.DataFrame, *, votes_missing: int, now: datetime, window_days: int = WINDOW_DAYS) -> Forecast:
     """Forecast the day the last missing vote is cast, from the whole days before today.
 
     Args:
-        votes: Columns `choice, at`.
+        daily: As `votes_per_day`.
         votes_missing: How many votes are still wanted.
         now: The present moment, in UTC.
         window_days: How many days before today to look at, fewer for a younger project.
     """
     today = now.date()
-    per_day = votes_per_day(votes)
-    counts = _counts_before(per_day, today, window_days)
+    counts = _counts_before(daily, today, window_days)
     mean = float(np.mean(counts)) if len(counts) else 0.0
     why = _why_unknown(votes_missing, counts)
     if why:
@@ -151,12 +163,12 @@ def forecast(votes: pd.DataFrame, *, votes_missing: int, now: datetime, window_d
     )
 
 
-def _counts_before(per_day: pd.DataFrame, today: date, window_days: int) -> list[int]:
+def _counts_before(daily: pd.DataFrame, today: date, window_days: int) -> list[int]:
     """Votes of each whole day before today, from the first vote on, at most `window_days` of them."""
-    if per_day.empty:
+    if daily.empty:
         return []
-    begin = max(per_day["day"].iloc[0], today - timedelta(days=window_days))
-    by_day = dict(zip(per_day["day"], per_day["votes"], strict=True))
+    begin = max(daily["day"].iloc[0], today - timedelta(days=window_days))
+    by_day = dict(zip(daily["day"], daily["votes"], strict=True))
     return [int(by_day.get(begin + timedelta(days=n), 0)) for n in range((today - begin).days)]
 
 

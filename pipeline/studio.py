@@ -225,7 +225,7 @@ class Studio(Voting, Studies):
         counts = self.store.counts(name)
         spent = counts.pop("spent_usd")
         preferences = len(self.curation(name).preferences)
-        whole = {field: int(value) for field, value in counts.items()}
+        whole = {field: int(value) for field, value in counts.items()} | self.store.vote_counts(name)
         return ProjectStatus(name=name, language=project.language, preferences=preferences, spent_usd=spent, **whole)
 
     def agreement(self, name: str) -> Summary:
@@ -274,9 +274,8 @@ class Studio(Voting, Studies):
 
     def _system_prompts(self, name: str) -> dict[str, str]:
         """The system prompt that each response of a model was asked under, by the response's id."""
-        texts, responses = self.store.documents(name, DocumentKind.SYSTEM_PROMPT), self.store.responses(name)
-        asked = zip(responses["id"], responses["system_prompt_version"], strict=True)
-        return {response: texts[version] for response, version in asked if version in texts}
+        texts, asked = self.store.documents(name, DocumentKind.SYSTEM_PROMPT), self.store.system_prompt_versions(name)
+        return {response: texts[version] for response, version in asked.items() if version in texts}
 
     def export(
         self,

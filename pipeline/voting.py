@@ -81,7 +81,7 @@ class Voting(Answering):
                 if job:
                     job.message = f"{pulled.new:,} new votes and {pulled.changed:,} changed ones came home."
             self.store.note(name, "pull", new=pulled.new, changed=pulled.changed)
-        votes = int(self.store.counts(project)["votes"])
+        votes = self.store.vote_counts(project)["votes"]
         return {"project": name, "backend": backend, "votes": votes} | dataclasses.asdict(pulled)
 
     def start_voting_job(self, kind: str, name: str, *, suggest: bool = False) -> Job:

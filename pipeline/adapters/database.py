@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, Engine
@@ -16,6 +17,7 @@ from sqlalchemy.engine import Connection, Engine
 from pipeline.errors import BackendError, SettingsError, WorkspaceError
 
 BUSY_TIMEOUT_S = 30
+_ROWS_AT_ONCE = 20_000
 _LOCK = sa.text("SELECT pg_advisory_xact_lock(hashtext(:project))")
 
 
@@ -165,3 +167,16 @@ class Database:
             names, rows = list(result.keys()), result.fetchall()
             # Column by column: told to take rows, pandas asks each of them what it is, and a million take twice as long.
             return pd.DataFrame(dict(zip(names, zip(*rows, strict=True), strict=True)) if rows else None, columns=names)
+
+    def plain_frame(self, query: sa.Select[Any]) -> pd.DataFrame:
+        """Return the rows of a query of texts and numbers alone, as `frame` does, but a million of them in less memory.
+
+        A part at a time becomes columns, so that there are never many rows, which Python's collector would go through.
+        """
+        with self.reading() as connection:
+            result = connection.execute(query)
+            names = list(result.keys())
+            parts = [
+                pa.table(dict(zip(names, zip(*rows, strict=True), strict=True))) for rows in result.partitions(_ROWS_AT_ONCE)
+            ]
+        return pa.concat_tables(parts, promote_options="permissive").to_pandas() if parts else pd.DataFrame(columns=names)

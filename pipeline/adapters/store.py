@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,19 +19,18 @@ from sqlalchemy.engine import Connection
 from pipeline.adapters import schema
 from pipeline.adapters.database import make_engine, parse_url
 from pipeline.adapters.migrations import upgrade
+from pipeline.adapters.pair_table import PairTable
 from pipeline.adapters.release_table import ReleaseTable
 from pipeline.adapters.request_store import RequestStore, lacks_response
 from pipeline.adapters.votes import VoteTable
 from pipeline.errors import ProjectError, WorkspaceError
 from pipeline.records import (
     HUMAN,
-    Choice,
     DocumentKind,
     Exclusion,
     Job,
     JobState,
     Judgement,
-    Pair,
     Project,
     Prompt,
     Response,
@@ -64,7 +63,7 @@ def open_store(url: str) -> Store:
     return store
 
 
-class Store(VoteTable, RequestStore, ReleaseTable):
+class Store(VoteTable, PairTable, RequestStore, ReleaseTable):
     """The studio's tables."""
 
     # Projects and their documents
@@ -155,7 +154,7 @@ class Store(VoteTable, RequestStore, ReleaseTable):
         with self.reading() as connection:
             return {row.version: row.text for row in connection.execute(query)}
 
-    # Prompts, responses, pairs
+    # Prompts, responses, judgements
 
     def add_prompts(self, project: str, prompts: Iterable[Prompt]) -> int:
         """Add prompts that are not there yet; return how many were new."""
@@ -168,11 +167,6 @@ class Store(VoteTable, RequestStore, ReleaseTable):
     def add_exclusions(self, project: str, exclusions: Iterable[Exclusion]) -> int:
         """Add rows that a stage left out, each under its reason; return how many were new."""
         return self.add(schema.exclusions, project, exclusions)
-
-    def add_pairs(self, project: str, pairs: Iterable[Pair]) -> int:
-        """Add pairs that are not there yet; return how many were new."""
-        with self.writing() as connection:
-            return self.insert_missing(connection, schema.pairs, self.rows(project, pairs, n_votes=0))
 
     def add_judgements(self, project: str, judgements: Iterable[Judgement]) -> int:
         """Add judgements that are not there yet; return how many were new."""
@@ -210,6 +204,15 @@ class Store(VoteTable, RequestStore, ReleaseTable):
             .order_by(table.c.created_at, table.c.id)
         )
 
+    def system_prompt_versions(self, project: str) -> dict[str, str]:
+        """Return the version of the system prompt that each response of a model was asked under, by the response's id."""
+        table, made_by = schema.responses, schema.requests
+        query = sa.select(table.c.id, made_by.c.system_prompt_version).join_from(
+            table, made_by, made_by.c.key == table.c.request_key
+        )
+        with self.reading() as connection:
+            return {row.id: row.system_prompt_version for row in connection.execute(query.where(table.c.project == project))}
+
     def last_responses(self, project: str, source: str, *, count: int) -> list[Response]:
         """Return the newest responses of a source, newest first."""
         table = schema.responses
@@ -241,50 +244,6 @@ class Store(VoteTable, RequestStore, ReleaseTable):
         table = schema.exclusions
         columns = [column for column in table.c if column.name != "project"]
         return self.frame(sa.select(*columns).where(table.c.project == project).order_by(table.c.stage, table.c.reason))
-
-    def pair_ids(self, project: str) -> list[str]:
-        """Return the ids of the pairs, by position."""
-        pair = schema.pairs
-        query = sa.select(pair.c.id).where(pair.c.project == project).order_by(pair.c.position, pair.c.id)
-        with self.reading() as connection:
-            return list(connection.execute(query).scalars())
-
-    def pairs(self, project: str, pair_ids: Sequence[str] | None = None) -> pd.DataFrame:
-        """Return one row per pair with its texts; of these pairs, a few hundred at most, or of all.
-
-        Columns: `pair_id, prompt_id, prompt, annotation_type, first_id, second_id, first, second,
-        first_source, second_source, position, n_votes`; `first` and `second` in canonical order.
-        """
-        one, other = schema.responses.alias("one"), schema.responses.alias("other")
-        pair, prompt = schema.pairs, schema.prompts
-
-        def of(responses: sa.FromClause, id_column: sa.Column[str]) -> sa.ColumnElement[bool]:
-            return (responses.c.project == pair.c.project) & (responses.c.id == id_column)
-
-        joined = (
-            pair.join(prompt, (prompt.c.project == pair.c.project) & (prompt.c.id == pair.c.prompt_id))
-            .join(one, of(one, pair.c.first_id))
-            .join(other, of(other, pair.c.second_id))
-        )
-        return self.frame(
-            sa.select(
-                pair.c.id.label("pair_id"),
-                pair.c.prompt_id,
-                prompt.c.text.label("prompt"),
-                prompt.c.annotation_type,
-                pair.c.first_id,
-                pair.c.second_id,
-                one.c.text.label("first"),
-                other.c.text.label("second"),
-                one.c.source.label("first_source"),
-                other.c.source.label("second_source"),
-                pair.c.position,
-                pair.c.n_votes,
-            )
-            .select_from(joined)
-            .where(pair.c.project == project, sa.true() if pair_ids is None else pair.c.id.in_(pair_ids))
-            .order_by(pair.c.position, pair.c.id)
-        )
 
     # What has changed
 
@@ -355,12 +314,7 @@ class Store(VoteTable, RequestStore, ReleaseTable):
             connection.execute(sa.insert(schema.audit).values(project=project, at=utc_now(), action=action, detail=detail))
 
     def counts(self, project: str) -> dict[str, float]:
-        """Return `prompts, responses` (by models), `pairs, votes, skipped, annotators, completed_pairs, releases, spent_usd`.
-
-        `votes` count, skips do not; `annotators` are those with a vote.
-        """
-        latest = self._latest_votes(project)
-        is_vote = latest.c.choice != str(Choice.SKIP)
+        """Return `prompts, responses` (by models), `pairs, completed_pairs, releases, spent_usd`; votes: `vote_counts`."""
 
         def count(table: sa.Table, *where: sa.ColumnElement[bool]) -> sa.ScalarSelect[int]:
             return sa.select(sa.func.count()).select_from(table).where(table.c.project == project, *where).scalar_subquery()
@@ -373,21 +327,9 @@ class Store(VoteTable, RequestStore, ReleaseTable):
             count(schema.prompts).label("prompts"),
             count(schema.responses, schema.responses.c.source != HUMAN).label("responses"),
             count(schema.pairs).label("pairs"),
-            sa.select(sa.func.count()).select_from(latest).where(is_vote).scalar_subquery().label("votes"),
-            sa.select(sa.func.count()).select_from(latest).where(~is_vote).scalar_subquery().label("skipped"),
-            sa.select(sa.func.count(latest.c.annotator.distinct())).where(is_vote).scalar_subquery().label("annotators"),
             count(schema.pairs, schema.pairs.c.n_votes >= wanted).label("completed_pairs"),
             count(schema.releases).label("releases"),
             spent.scalar_subquery().label("spent_usd"),
         )
         with self.reading() as connection:
-            found = dict(connection.execute(query).mappings().one())
-        if self.aliases(project):
-            people = self.votes(project)
-            opinions = people[people["choice"] != Choice.SKIP]
-            found |= {
-                "votes": len(opinions),
-                "skipped": len(people) - len(opinions),
-                "annotators": opinions["annotator"].nunique(),
-            }
-        return found
+            return dict(connection.execute(query).mappings().one())

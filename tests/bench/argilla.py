@@ -87,7 +87,7 @@ def measure(stack: Stack, folder: Path) -> dict[str, float]:
     raw_s = min(timed(lambda: sum(len(page) for page in argilla_records.answered(site.owner, dataset))) for _ in range(2))
     pull_s = timed(lambda: backend.pull(NAME))
     again_s = timed(lambda: backend.pull(NAME))
-    votes = int(store.counts(NAME)["votes"])
+    votes = store.vote_counts(NAME)["votes"]
     mine = client.datasets(name=NAME, workspace=site.workspace)
     sdk_s = timed(lambda: sum(1 for _ in mine.records(with_responses=True, batch_size=1000)))
     site.close()

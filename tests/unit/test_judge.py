@@ -96,4 +96,4 @@ def test_verdicts_are_never_votes(store: Store, project: Project, server: ModelS
     server.answer = lambda _: Reply(text="[[A]]")
     run(store, project, server, judge.CHOICE)
     assert store.votes("nl").empty
-    assert store.counts("nl")["votes"] == 0
+    assert store.vote_counts("nl")["votes"] == 0

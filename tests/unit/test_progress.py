@@ -54,9 +54,9 @@ def test_each_annotator_has_votes_days_speed_and_last_day():
     moments = [NOW - timedelta(days=3), NOW - timedelta(days=3, minutes=5), NOW - timedelta(days=1), NOW]
     rows = [("p1", "ana", "first"), ("p2", "ana", "skip"), ("p3", "ana", "tie"), ("p1", "ben", "second")]
     frame = votes(*rows, at=moments).assign(seconds=[4.0, 60.0, 10.0, None])
-    found = progress.by_annotator(frame, now=NOW).set_index("annotator")
+    found = progress.by_annotator(frame).set_index("annotator")
     assert found.index.tolist() == ["ana", "ben"]
-    assert found.loc["ana", ["votes", "skips", "days_active", "days_since"]].tolist() == [2, 1, 2, 1]
+    assert found.loc["ana", ["votes", "skips", "days_active"]].tolist() == [2, 1, 2]
     assert found.loc["ana", "median_seconds"] == 7.0  # the skip's 60 seconds are not a vote's
     assert found["share"].tolist() == pytest.approx([2 / 3, 1 / 3])
     assert pd.isna(found.loc["ben", "median_seconds"])
@@ -64,13 +64,13 @@ def test_each_annotator_has_votes_days_speed_and_last_day():
 
 
 def test_nobody_voted_gives_an_empty_table():
-    assert progress.by_annotator(votes(), now=NOW).empty
+    assert progress.by_annotator(votes()).empty
 
 
 def test_a_steady_pace_is_forecast_with_a_range():
     # 10 votes on each of 7 whole days: mean 10, no spread, but counts vary by the root of 70 / 7 = 1.195 * 1.96 = 2.34.
     # 100 missing: 100 / 12.34 = 8.1 days, so 9 at the earliest; 100 / 7.66 = 13.1 days, so 14 at the latest.
-    found = progress.forecast(study(*[10] * 7, 2), votes_missing=100, now=NOW)
+    found = progress.forecast(progress.votes_per_day(study(*[10] * 7, 2)), votes_missing=100, now=NOW)
     assert (found.votes_per_day, found.days) == (10.0, 7)
     assert (found.earliest, found.latest) == (date(2026, 3, 18), date(2026, 3, 23))
     assert found.sentence == (
@@ -79,14 +79,14 @@ def test_a_steady_pace_is_forecast_with_a_range():
 
 
 def test_an_uneven_pace_has_no_latest_day():
-    found = progress.forecast(study(60, 0, 0, 1, 0, 2, 0, 0), votes_missing=100, now=NOW)
+    found = progress.forecast(progress.votes_per_day(study(60, 0, 0, 1, 0, 2, 0, 0)), votes_missing=100, now=NOW)
     assert found.earliest is not None
     assert found.latest is None
     assert "varies too much" in found.sentence
 
 
 def test_todays_unfinished_day_does_not_count_and_a_young_project_uses_the_days_it_has():
-    found = progress.forecast(study(12, 8, 10, 500), votes_missing=100, now=NOW)
+    found = progress.forecast(progress.votes_per_day(study(12, 8, 10, 500)), votes_missing=100, now=NOW)
     assert (found.votes_per_day, found.days) == (10.0, 3)
 
 
@@ -101,12 +101,12 @@ def test_todays_unfinished_day_does_not_count_and_a_young_project_uses_the_days_
     ],
 )
 def test_the_forecast_says_when_it_cannot_tell(frame, missing, said):
-    found = progress.forecast(frame, votes_missing=missing, now=NOW)
+    found = progress.forecast(progress.votes_per_day(frame), votes_missing=missing, now=NOW)
     assert said in found.sentence
     assert (found.earliest, found.latest) == (None, None)
 
 
 def test_a_pace_that_would_take_years_gives_no_day():
-    found = progress.forecast(study(1, 1, 1, 1, 1, 1, 1, 0), votes_missing=100_000, now=NOW)
+    found = progress.forecast(progress.votes_per_day(study(1, 1, 1, 1, 1, 1, 1, 0)), votes_missing=100_000, now=NOW)
     assert "more than two years" in found.sentence
     assert found.earliest is None

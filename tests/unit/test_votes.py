@@ -1,9 +1,13 @@
 """Votes in the store: what counts, what is kept, and what is refused."""
 
+import contextlib
+import random
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import sqlalchemy as sa
 from alembic import command
@@ -15,7 +19,7 @@ from pipeline.adapters.database import make_engine
 from pipeline.adapters.store import Store, open_store
 from pipeline.decisions import Decisions
 from pipeline.errors import VoteError
-from pipeline.records import Choice, Role, Vote
+from pipeline.records import HUMAN, Choice, Prompt, Response, Role, Vote, make_pair, response_id
 from tests.argilla import project as argilla_project
 from tests.unit.test_store import fill
 
@@ -57,7 +61,7 @@ def test_a_decision_is_a_vote_of_its_own_and_changes_no_other(store: Store):
     store.add_decision("dutch", vote(pair_id, "ana", Choice.SECOND, reason="the first is in English"))
     assert store.votes("dutch")["choice"].tolist() == ["first", "second"]
     assert store.pairs("dutch")["n_votes"].tolist() == [2]
-    assert store.counts("dutch")["votes"] == 2
+    assert store.vote_counts("dutch")["votes"] == 2
     (decision,) = store.decisions("dutch").to_dict("records")
     assert (decision["choice"], decision["reason"], decision["role"]) == ("second", "the first is in English", "adjudicator")
     assert store.votes("dutch", history=True)["role"].tolist() == ["annotator", "annotator", "adjudicator"]
@@ -95,7 +99,7 @@ def test_a_renamed_annotator_keeps_every_vote_under_the_new_name(store: Store):
     store.rename_annotator("dutch", "ana", "Anna")
     assert store.votes("dutch")["annotator"].tolist() == ["Anna"]
     assert store.frame(sa.text("select annotator from votes"))["annotator"].tolist() == ["ana"]  # as it was cast
-    assert store.counts("dutch")["annotators"] == 1
+    assert store.vote_counts("dutch")["annotators"] == 1
     store.rename_annotator("dutch", "Anna", "Anne")
     assert store.votes("dutch")["annotator"].tolist() == ["Anne"]
 
@@ -214,3 +218,49 @@ def test_a_workspace_of_the_first_version_keeps_its_votes_and_gains_roles(tmp_pa
         assert store.votes("dutch")["choice"].tolist() == ["tie"]
     finally:
         store.close()
+
+
+def test_votes_read_bit_by_bit_are_those_read_anew(store: Store):
+    pair_ids, draw, versions = [fill(store), more_pairs(store)], random.Random(7), Counter()
+    pd.testing.assert_frame_equal(store.votes("dutch"), read_anew(store).votes("dutch"))
+    for _ in range(40):
+        annotator, pair_id, role = draw.choice("abc"), draw.choice(pair_ids), draw.choice((Role.ANNOTATOR, Role.REPEAT))
+        version, choice = versions[annotator, pair_id, role], draw.choice(list(Choice))
+        seconds = draw.choice((None, 2.5))
+        store.add_votes("dutch", [vote(pair_id, annotator, choice, version=version, role=role, seconds=seconds)])
+        versions[annotator, pair_id, role] += 1
+        if draw.random() < 0.2:
+            store.add_decision("dutch", vote(pair_id, "rev", draw.choice(list(Choice)), reason="why"))
+        if draw.random() < 0.2:
+            with contextlib.suppress(VoteError):
+                store.rename_annotator("dutch", draw.choice("abc"), draw.choice("abcd"))
+        for history in (False, True):
+            mine, anew = store.votes("dutch", history=history), read_anew(store).votes("dutch", history=history)
+            pd.testing.assert_frame_equal(mine, anew)
+
+
+def test_a_pair_that_is_added_is_there_and_its_votes_are_counted(store: Store):
+    first = fill(store)
+    assert store.pairs("dutch")["pair_id"].tolist() == [first]
+    second = more_pairs(store)
+    store.add_votes("dutch", [vote(second, "ana", Choice.FIRST)])
+    found = store.pairs("dutch").set_index("pair_id")
+    assert found["n_votes"].to_dict() == {first: 0, second: 1}
+    assert found.loc[second, "prompt"] == "En nu?"
+
+
+def read_anew(store: Store) -> Store:
+    """The same database, of which nothing has been read yet."""
+    return Store(store.engine)
+
+
+def more_pairs(store: Store) -> str:
+    """Add one more pair to the project of `fill`; return its id."""
+    store.add_prompts("dutch", [Prompt(id="p2", text="En nu?", position=1)])
+    sides = [
+        Response(id=response_id("p2", source, source), prompt_id="p2", source=source, text=source) for source in (HUMAN, "m")
+    ]
+    store.add_responses("dutch", sides)
+    pair = make_pair(*sides, position=1)
+    store.add_pairs("dutch", [pair])
+    return pair.id
