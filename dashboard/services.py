@@ -21,7 +21,7 @@ from pipeline.adapters import endpoints, evaluation
 from pipeline.agreement import AgreementReport, measure, offered_choices
 from pipeline.consensus import Advice, advise
 from pipeline.curate import Curation, Rules
-from pipeline.decisions import Reviewed
+from pipeline.decisions import ReadPair, Reviewed
 from pipeline.export import Contents, ReleaseOptions
 from pipeline.health import Health
 from pipeline.judge_check import JudgeCheck
@@ -282,9 +282,9 @@ def stand_ins(project: str) -> dict[str, str]:
     return annotators.stand_ins(votes(project))
 
 
-def history(project: str, pair_id: str) -> pd.DataFrame:
-    """Return everything ever said on one pair, blind to names; read anew each time."""
-    return studio().decisions.history(project, pair_id)
+def read_pair(project: str, pair_id: str) -> ReadPair:
+    """Return one pair as a reviewer reads it, with all that was said on it; read anew each time."""
+    return studio().decisions.read(project, pair_id)
 
 
 def source(spec: str) -> Source:

@@ -116,7 +116,7 @@ def _show_contested(project: Project, report: AgreementReport) -> None:
     pairs = services.pairs(project.name)
     chosen = reading.choose_pair(found, lambda some: opinions.queue(some, pairs), key=f"queue-{order}", name="contested-pairs")
     if chosen is not None:
-        deciding.decide_pair(project, pairs, chosen, key="queue")
+        deciding.decide_pair(project, chosen, key="queue")
 
 
 def _show_people(project: Project, report: AgreementReport) -> None:

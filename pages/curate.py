@@ -39,7 +39,7 @@ def page() -> None:
     with right:
         _show_outcome(project, curation)
     _offer_flips(project, pairs, rules)
-    _show_excluded(curation, pairs, project)
+    _show_excluded(curation, project)
     _show_sureness(project, rules)
     _show_preferences(curation)
 
@@ -163,7 +163,7 @@ def _offer_flips(project: Project, pairs: pd.DataFrame, rules: Rules) -> None:
         return
     chosen = reading.choose_pair(flipped, lambda some: tables.flips(some, pairs), key="flips", name="methods-differ")
     if chosen is not None:
-        deciding.decide_pair(project, pairs, chosen, key="flips")
+        deciding.decide_pair(project, chosen, key="flips")
 
 
 def _show_sureness(project: Project, rules: Rules) -> None:
@@ -184,7 +184,7 @@ def _show_sureness(project: Project, rules: Rules) -> None:
         widgets.table(opinions.reliability(found.table), key="reliability", name="reliability")
 
 
-def _show_excluded(curation: Curation, pairs: pd.DataFrame, project: Project) -> None:
+def _show_excluded(curation: Curation, project: Project) -> None:
     """The pairs left out, one reason at a time."""
     st.subheader("Which pairs are left out?", anchor=False)
     counted = tables.reason_counts(curation)
@@ -203,7 +203,7 @@ def _show_excluded(curation: Curation, pairs: pd.DataFrame, project: Project) ->
     if chosen is None:
         st.caption("An opened pair can be brought back: decide it yourself, with a reason.")
         return
-    deciding.decide_pair(project, pairs, chosen, key="excluded")
+    deciding.decide_pair(project, chosen, key="excluded")
 
 
 def _show_preferences(curation: Curation) -> None:

@@ -10,17 +10,15 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
-from pipeline import argilla_commands, insights, release_commands, wiring
+from pipeline import argilla_commands, curation_commands, insights, release_commands, wiring
 from pipeline.adapters.evaluation import read_prompts
-from pipeline.curate import Rules
 from pipeline.errors import PipelineError
 from pipeline.export import Format, Layout, ReleaseOptions
 from pipeline.judge import STYLES
 from pipeline.lane import Tally
-from pipeline.records import Endpoint, Method, Runner, Summary
+from pipeline.records import Endpoint, Runner, Summary
 from pipeline.screens import Reason
 from pipeline.settings import Settings
 from pipeline.splits import HELD_OUT
@@ -252,20 +250,6 @@ def agreement(studio: Studio, options: argparse.Namespace) -> Summary:
     return studio.agreement(options.project) | insights.look_closer(studio.store, options.project)
 
 
-def curate(studio: Studio, options: argparse.Namespace) -> Summary:
-    """Turn votes into preferences, or a counted reason why not; the rules are saved."""
-    saved = Rules.from_dict(studio.store.project(options.project).rules)
-    asked = {"method": options.method, "min_votes": options.min_votes}
-    return studio.save_rules(
-        options.project, replace(saved, **{name: value for name, value in asked.items() if value is not None})
-    )
-
-
-def rename_annotator(studio: Studio, options: argparse.Namespace) -> Summary:
-    """Show the votes of one name under another, for someone who voted under two; no vote is changed."""
-    return studio.decisions.rename_annotator(options.project, options.old, options.new)
-
-
 def export(studio: Studio, options: argparse.Namespace) -> Summary:
     """Write the training files, a dataset card and a manifest."""
     chosen = ReleaseOptions(
@@ -348,12 +332,7 @@ def parser() -> argparse.ArgumentParser:
     add("invite", invite, project=False).add_argument("people", nargs="+", metavar="NAME", help="user names to sign in with")
     add("status", status, project=False).add_argument("project", nargs="?", metavar="PROJECT")
     add("agreement", agreement)
-    one = add("curate", curate)
-    one.add_argument("--method", choices=tuple(map(str, Method)), default=None)
-    one.add_argument("--min-votes", type=_positive, default=None)
-    one = add("rename-annotator", rename_annotator)
-    one.add_argument("old", metavar="OLD", help="the name the votes were cast under")
-    one.add_argument("new", metavar="NEW", help="the name to show them under; it may have votes of its own")
+    curation_commands.add_to(add)
     one = add("export", export)
     one.add_argument("--format", choices=(*map(str, Format), "all"), action="append", required=True)
     one.add_argument("--out", type=Path, required=True, metavar="DIR", help="a new folder for the release")

@@ -4,6 +4,7 @@ Here the store meets the stages that decide. Votes are only ever added: a review
 another leaves the votes as they were cast.
 """
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,7 +13,8 @@ import pandas as pd
 from pipeline import adjudicate, annotate, calibration, consensus, judge, judge_check
 from pipeline.adapters.store import Store
 from pipeline.curate import Rules
-from pipeline.records import Choice, DocumentKind, Vote
+from pipeline.errors import VoteError
+from pipeline.records import Choice, DocumentKind, Pair, Vote
 
 
 class Reviewed(NamedTuple):
@@ -21,6 +23,19 @@ class Reviewed(NamedTuple):
     n: int
     table: pd.DataFrame
     error: float
+
+
+class ReadPair(NamedTuple):
+    """A pair as a reviewer reads it: blind. `sides` says which response stands as `a` and which as `b`: their order is drawn.
+
+    `history`: as `adjudicate.history`, with `a` and `b` for the two responses.
+    """
+
+    prompt: str
+    a: str
+    b: str
+    sides: Mapping[str, Choice]
+    history: pd.DataFrame
 
 
 class Decisions:
@@ -83,6 +98,26 @@ class Decisions:
     def history(self, name: str, pair_id: str) -> pd.DataFrame:
         """Return everything ever said on a pair, blind to names, as `adjudicate.history`."""
         return adjudicate.history(self.store.votes_on(name, pair_id), pair_id)
+
+    def read(self, name: str, pair_id: str) -> ReadPair:
+        """Return one pair as a reviewer reads it.
+
+        Raises:
+            VoteError: There is no such pair.
+        """
+        project = self.store.project(name)
+        rows = self.store.pairs(name, [pair_id]).to_dict("records")
+        if not rows:
+            raise VoteError(f"There is no pair {pair_id} in this project.", hint="The commands contested and left-out list them.")
+        (row,) = rows
+        pair = Pair(id=pair_id, prompt_id=row["prompt_id"], first_id=row["first_id"], second_id=row["second_id"])
+        shown_first, _ = annotate.order(project.order_key, pair, "reviewer")
+        order = (Choice.FIRST, Choice.SECOND) if shown_first == pair.first_id else (Choice.SECOND, Choice.FIRST)
+        sides = dict(zip("ab", order, strict=True))
+        said = self.history(name, pair_id)
+        letters = {str(choice): letter for letter, choice in sides.items()}
+        said = said.assign(choice=[letters.get(choice, choice) for choice in said["choice"]])
+        return ReadPair(row["prompt"], row[sides["a"]], row[sides["b"]], sides, said)
 
     def review(self, name: str, pair_id: str, choice: Choice, *, reviewer: str, reason: str) -> None:
         """Add a reviewer's decision on a pair; to skip takes an earlier one back. No vote is changed.

@@ -109,6 +109,19 @@ def test_a_judge_gives_judgements_and_never_votes(workspace: Path):
     assert studio(workspace, "status", "Demonstration English").answer["projects"][0]["annotators"] == 5
 
 
+def test_a_contested_pair_is_found_read_blind_and_decided(workspace: Path):
+    name = studio(workspace, "demo", "--language", "Hindi").answer["name"]
+    before = studio(workspace, "curate", name, "--dry-run").answer
+    (first, *_) = studio(workspace, "contested", name, "--limit", 0).answer["contested"]
+    read = studio(workspace, "history", name, first["pair_id"]).answer
+    assert {said["said"] for said in read["history"]} <= {"a", "b", "tie", "both_bad", "skip"}
+    said = ("--reviewer", "Rosa", "--reason", "प्रश्न का उत्तर नहीं है")
+    decided = studio(workspace, "decide", name, first["pair_id"], "both_bad", *said)
+    assert decided.code == 0, decided.messages
+    after = studio(workspace, "curate", name).answer
+    assert after["consensus"]["both_bad"] == before["consensus"]["both_bad"] + 1
+
+
 def test_push_pairs_and_pull_finds_the_votes_at_home(workspace: Path):
     studio(workspace, "demo")
     assert studio(workspace, "push", "Demonstration English", "--backend", "local").answer["new"] == 0
