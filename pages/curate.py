@@ -15,8 +15,8 @@ _METHOD_WORDS = {
     "dawid-skene": "Dawid-Skene: learns how each person errs",
     "judge-assisted": "Dawid-Skene, with the judge as one more person who errs",
 }
+# Up to so many preferences the prompts of the test part are compared with the others without being asked.
 LEAKAGE_UNASKED = 20_000
-"""Up to so many preferences the prompts of the test part are compared with the others without being asked."""
 _TIE_WORDS = {"exclude": "Leave the pair out", "human": "Choose the human response"}
 
 

@@ -1,5 +1,6 @@
 """The house rules that a machine can check: arrows between modules, and the two lists of packages."""
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -22,3 +23,11 @@ def test_requirements_are_exported_from_the_lock_file():
     result = run(str(BIN / "uv"), *export.split())
     assert result.returncode == 0, result.stderr
     assert result.stdout == (ROOT / "requirements.txt").read_text(), "run `make lock`"
+
+
+def test_no_page_holds_a_text_that_streamlit_would_show_by_itself():
+    for page in [*(ROOT / "pages").glob("*.py"), ROOT / "dashboard" / "Home.py", ROOT / "dashboard" / "overview.py"]:
+        # The first is the module's docstring, which Streamlit leaves alone; any other text on its own it writes on the page.
+        _, *rest = ast.parse(page.read_text(encoding="utf-8")).body
+        shown = [each for each in rest if isinstance(each, ast.Expr) and isinstance(each.value, ast.Constant)]
+        assert not shown, f"{page.name}, line {shown[0].lineno}"
