@@ -7,7 +7,7 @@ row that one format leaves out, is counted under a reason. Changes nothing.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -15,12 +15,13 @@ import pandas as pd
 import pyarrow as pa
 
 from pipeline import splits
+from pipeline.material import Material, part, prepare
 from pipeline.records import Choice, Project
-from pipeline.rows import Material, iso, places_of, rate, rows_of, with_provenance, without_broken
-from pipeline.shapes import RAW, TEXT_SIDES, Format, Layout, Row, Shape, Split, parse_formats, shape_of, to_table
+from pipeline.rows import complete, iso, rows_of
+from pipeline.shapes import PAIRED, Format, Layout, Row, Shape, Split, parse_formats, shape_of, to_table
 from pipeline.splits import HELD_OUT, SplitReport
 
-ROWS_AT_ONCE = 10_000
+ROWS_AT_ONCE = 5_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +44,8 @@ class ReleaseOptions:
 class Contents:
     """What a release will hold.
 
-    `frames` are flat, one text per cell, sorted, with more columns than are written; those of the formats `votes` and
-    `judgements` go without the texts of their pairs, which stand in `pairs`. `excluded` counts pairs that give no
+    `frames` are flat and sorted, with more columns than are written, and without what stands in `pairs`: texts above all.
+    `complete` adds that. `excluded` counts pairs that give no
     preference, by reason; `excluded_by_format` counts rows that one format alone leaves out. `counts`: `pairs, votes,
     skipped, annotators, prompts, preferences`; skips are no votes.
     """
@@ -74,19 +75,18 @@ class Contents:
 
     def prompts(self, split: Split) -> set[str]:
         """Return the prompts that stand in a split, in whatever format."""
-        there = {prompt for (_, each), frame in self.frames.items() if each is split for prompt in frame["prompt_id"]}
-        return set(self.pairs.loc[self.pairs["prompt_id"].isin(there), "prompt"])
+        places = {place for (_, each), frame in self.frames.items() if each is split for place in frame["place"].unique()}
+        return set(self.pairs["prompt"].take(sorted(places)))
+
+    def complete(self, rows: pd.DataFrame, names: Collection[str]) -> pd.DataFrame:
+        """Return rows of `frames` with those of the named columns that their pairs tell."""
+        return complete(rows, self.pairs, names)
 
     def tables(self, kind: Format, split: Split, *, rows: int = ROWS_AT_ONCE) -> Iterator[pa.Table]:
         """Yield a part as it is written, so many rows at a time."""
         frame, shape = self.frames[kind, split], self.shape(kind)
-        pair_of = places_of(frame["pair_id"], self.pairs) if kind in RAW else None
         for start in range(0, len(frame), rows):
-            piece = frame.iloc[start : start + rows]
-            if pair_of is not None:
-                texts = self.pairs[list(TEXT_SIDES)].iloc[pair_of[start : start + rows]]
-                piece = piece.assign(**{name: texts[name].array for name in TEXT_SIDES})
-            yield to_table(shape, piece)
+            yield to_table(shape, self.complete(frame.iloc[start : start + rows], shape.flat))
 
     def preview(self, kind: Format, *, limit: int = 5) -> list[Row]:
         """Return the first rows of a format exactly as they will be written."""
@@ -126,95 +126,73 @@ def gather(
         ExportError: A format is not known.
     """
     wanted, options = parse_formats(formats), options or ReleaseOptions()
-    kept, broken = without_broken(preferences, ("prompt", "chosen", "rejected"))
-    excluded = Counter(left_out["reason"].tolist()) + broken
-    pairs = pairs.assign(system=_system_of(pairs, system_prompts or {}))
-    material = _material(project, kept, left_out, pairs, votes, judgements, consensus)
+    material, broken = prepare(
+        project,
+        preferences=preferences,
+        left_out=left_out,
+        pairs=pairs,
+        votes=votes,
+        judgements=judgements,
+        consensus=consensus,
+        system_prompts=system_prompts or {},
+    )
     known = splits.find_in_evaluation(material.prompts(), options.evaluation) if options.evaluation else set()
-    clean, by_format = _without_evaluation(material, known, wanted)
-    excluded["in_evaluation"] += len(material.kept) - len(clean.kept)
+    clean = material.without(known) if known else material
     drawn, report = splits.draw(clean.prompts(), seed=project.seed, held_out=options.held_out)
-    frames: dict[tuple[Format, Split], pd.DataFrame] = {}
-    held_out = [prompt for prompt, place in drawn.items() if place is Split.TEST]
-    for split in Split:
-        part = clean.only(held_out, others=split is Split.TRAIN)
-        for kind in wanted:
-            frame, dropped = rows_of(kind, part)
-            by_format[str(kind)].update(dropped)
-            if len(frame):
-                frames[kind, split] = frame
-    opinions = votes[votes["choice"] != Choice.SKIP]
+    held_out = [prompt for prompt, split in drawn.items() if split is Split.TEST]
+    frames, by_format = _frames(clean, wanted, held_out)
+    for kind, gone in _in_evaluation(material, clean).items():
+        by_format.get(str(kind), Counter())["in_evaluation"] += gone
+    excluded = Counter(left_out["reason"].tolist()) + broken
+    excluded["in_evaluation"] += len(material.kept) - len(clean.kept)
     return Contents(
         project=project,
         options=options,
-        frames={(kind, split): frames[kind, split] for kind in wanted for split in Split if (kind, split) in frames},
-        pairs=pairs,
+        frames=frames,
+        pairs=material.pairs,
         split_report=_told(report, options, len(known)),
         excluded=dict(sorted((+excluded).items())),
-        excluded_by_format={kind: dict(sorted(counted.items())) for kind, counted in by_format.items() if counted},
+        excluded_by_format={kind: dict(sorted((+counted).items())) for kind, counted in by_format.items() if +counted},
         chosen_by_source=dict(sorted(Counter(clean.kept["chosen_source"].tolist()).items())),
-        counts={
-            "pairs": len(pairs),
-            "votes": len(opinions),
-            "skipped": len(votes) - len(opinions),
-            "annotators": int(opinions["annotator"].nunique()),
-            "prompts": int(clean.kept["prompt_id"].nunique()),
-            "preferences": len(clean.kept),
-        },
+        counts=_count(clean.kept, pairs, votes),
         last_vote_at=max(iso(votes["at"].sort_values().tail(1)), default=""),
     )
 
 
-def _system_of(pairs: pd.DataFrame, system_prompts: Mapping[str, str]) -> pd.Series[str]:
-    """The system prompt of each pair: what its first response was asked under, else its second; empty where neither was."""
-    first, second = (pairs[side].map(system_prompts).astype(object) for side in ("first_id", "second_id"))
-    return first.where(first.notna(), second).fillna("").astype(str)
+def _frames(
+    material: Material, wanted: Sequence[Format], held_out: Sequence[str]
+) -> tuple[dict[tuple[Format, Split], pd.DataFrame], dict[str, Counter[str]]]:
+    """The rows of each format and split, and what one format alone leaves out; formats of the same rows share their frames."""
+    is_test = material.pairs["prompt_id"].isin(held_out).to_numpy(dtype=bool)
+    frames: dict[tuple[Format, Split], pd.DataFrame] = {}
+    left_out: dict[str, Counter[str]] = {}
+    for kind in wanted:
+        twin = next((other for other, _ in frames if other in PAIRED), None) if kind in PAIRED else None
+        rows, left_out[str(kind)] = rows_of(kind, material)
+        tested = is_test[rows["place"]]
+        for split, chosen in ((Split.TRAIN, ~tested), (Split.TEST, tested)):
+            frame = frames.get((twin, split)) if twin else part(rows, chosen)
+            if frame is not None and len(frame):
+                frames[kind, split] = frame
+    return frames, left_out
 
 
-def _material(
-    project: Project,
-    kept: pd.DataFrame,
-    left_out: pd.DataFrame,
-    pairs: pd.DataFrame,
-    votes: pd.DataFrame,
-    judgements: pd.DataFrame,
-    consensus: pd.DataFrame,
-) -> Material:
-    told = with_provenance(kept, pairs, votes, judgements).assign(language=project.language)
-    undecided = pairs.drop(columns="n_votes").merge(left_out[["pair_id", "reason"]], on="pair_id").merge(consensus, on="pair_id")
-    undecided = undecided.assign(agreement=undecided["support"], language=project.language)
-    ratings = rate(judgements).reindex(undecided["pair_id"])
-    undecided = undecided.assign(
-        judge=ratings["judge"].to_numpy(),
-        first_rating=ratings["rating_first"].to_numpy(),
-        second_rating=ratings["rating_second"].to_numpy(),
-    )
-    prompt_of = pairs.set_index("pair_id")["prompt_id"]
-    return Material(
-        project=project,
-        kept=told.sort_values(["prompt_id", "pair_id"]),
-        bad=undecided[undecided["reason"] == Choice.BOTH_BAD],
-        ties=undecided[undecided["reason"] == Choice.TIE],
-        pairs=pairs,
-        votes=votes.assign(prompt_id=votes["pair_id"].map(prompt_of)),
-        judgements=judgements.assign(prompt_id=judgements["pair_id"].map(prompt_of)),
-    )
-
-
-def _without_evaluation(
-    material: Material, known: set[str], wanted: Sequence[Format]
-) -> tuple[Material, dict[str, Counter[str]]]:
-    """Leave the prompts of an evaluation set out of everything; rows that stood for no preference are counted by format."""
-    by_format: dict[str, Counter[str]] = {str(kind): Counter() for kind in wanted}
-    if not known:
-        return material, by_format
-    clean = material.only(known, others=True)
+def _in_evaluation(material: Material, clean: Material) -> dict[Format, int]:
+    """How many rows that stood for no preference went with the prompts of an evaluation set, by format."""
     gone = {name: len(getattr(material, name)) - len(getattr(clean, name)) for name in ("bad", "ties", "votes", "judgements")}
-    rows = {Format.KTO: 2 * (gone["bad"] + gone["ties"]), Format.VOTES: gone["votes"], Format.JUDGEMENTS: gone["judgements"]}
-    for kind, dropped in rows.items():
-        if kind in wanted and dropped:
-            by_format[str(kind)]["in_evaluation"] = dropped
-    return clean, by_format
+    return {Format.KTO: 2 * (gone["bad"] + gone["ties"]), Format.VOTES: gone["votes"], Format.JUDGEMENTS: gone["judgements"]}
+
+
+def _count(kept: pd.DataFrame, pairs: pd.DataFrame, votes: pd.DataFrame) -> dict[str, int]:
+    opinions = votes[votes["choice"] != Choice.SKIP]
+    return {
+        "pairs": len(pairs),
+        "votes": len(opinions),
+        "skipped": len(votes) - len(opinions),
+        "annotators": int(opinions["annotator"].nunique()),
+        "prompts": int(kept["prompt_id"].nunique()),
+        "preferences": len(kept),
+    }
 
 
 def _told(report: SplitReport, options: ReleaseOptions, found: int) -> SplitReport:

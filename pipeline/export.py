@@ -226,7 +226,8 @@ def _write_files(folder: Path, contents: Contents) -> Iterator[ReleaseFile]:
 def _parquet(folder: Path, contents: Contents, kind: Format, split: Split) -> tuple[Path, str]:
     """Write a part as Parquet, every row checked; return its path and its hash."""
     path, options = Path(kind) / f"{split}.parquet", contents.options
-    with pq.ParquetWriter(folder / path, contents.shape(kind).schema, compression="zstd") as table:
+    shape = contents.shape(kind)
+    with pq.ParquetWriter(folder / path, shape.schema, compression="zstd", use_dictionary=shape.repetitive) as table:
         for piece in contents.tables(kind, split):
             check_table(kind, piece, options.layout, with_system=options.with_system)
             table.write_table(piece)

@@ -106,6 +106,7 @@ def estimate_tokens(text: str) -> int:
 def examine(
     preferences: pd.DataFrame,
     *,
+    rows: int | None = None,
     speaks: Speaks = lambda _: "",
     count: Count = estimate_tokens,
     counted_by: str = "",
@@ -115,6 +116,7 @@ def examine(
 
     Args:
         preferences: Columns `prompt, chosen, rejected, chosen_source, rejected_source, agreement`; one row per preference.
+        rows: How many preferences there are, where these are only the first of them.
         speaks: Says why a text is not in the project's language.
         count: Tokens of a text.
         counted_by: The tokenizer behind `count`; empty for the estimate.
@@ -124,7 +126,7 @@ def examine(
     texts = seen[["prompt", "chosen", "rejected"]].astype(str)
     tokens = texts.map(count).astype(int)
     return Health(
-        rows=len(preferences),
+        rows=len(preferences) if rows is None else rows,
         looked_at=len(seen),
         findings=(
             *_sides(texts),

@@ -150,10 +150,11 @@ def find_groups(texts: Sequence[str], *, threshold: float = THRESHOLD) -> list[i
 
 
 TEXTS_AT_ONCE = 1 << 11
+PAIRS_AT_ONCE = 1 << 16
 _COUNTED = 1 << 20
-"""Pieces are counted by their hash modulo this: two that share a number are both taken for more common, no more."""
+"""Pieces are counted by their hash modulo this power of two: two that share a number are both taken for more common, no more."""
 _BINS = 32
-"""Pieces of a text by their hash modulo this: two texts differ by at least as many pieces as their bins do."""
+"""Pieces of a text by their hash modulo this power of two: two texts differ by at least as many pieces as their bins do."""
 
 
 class _Cut(NamedTuple):
@@ -173,7 +174,7 @@ def _candidates(texts: Sequence[str], numbers: Sequence[str], threshold: float) 
     counts = np.zeros(_COUNTED, dtype=np.int64)
     chunks = [texts[start : start + TEXTS_AT_ONCE] for start in range(0, len(texts), TEXTS_AT_ONCE)]
     for chunk in chunks:
-        counts += np.bincount(_pieces(chunk)[0] % _COUNTED, minlength=_COUNTED)
+        counts += np.bincount(_pieces(chunk)[0] & (_COUNTED - 1), minlength=_COUNTED)
     if not chunks:
         return
     cut = _Cut(
@@ -187,24 +188,31 @@ def _candidates(texts: Sequence[str], numbers: Sequence[str], threshold: float) 
         step += 1
         places = places[: np.searchsorted(places, len(pieces) - step)]
         places = places[pieces[places] == pieces[places + step]]
-        one, other = owners[places], owners[places + step]
-        apart = np.maximum(cut.bins[one], cut.bins[other]) - np.minimum(cut.bins[one], cut.bins[other])
-        most = (1 - threshold) / (1 + threshold) * (cut.sizes[one] + cut.sizes[other])
-        alike = apart.sum(axis=1, dtype=np.int64) <= most + 1e-9
-        pairs = zip(one[alike].tolist(), other[alike].tolist(), strict=True)
-        yield from (pair for pair in pairs if numbers[pair[0]] == numbers[pair[1]])
+        for start in range(0, len(places), PAIRS_AT_ONCE):
+            some = places[start : start + PAIRS_AT_ONCE]
+            one, other = _alike(owners[some], owners[some + step], cut, threshold)
+            pairs = zip(one.tolist(), other.tolist(), strict=True)
+            yield from (pair for pair in pairs if numbers[pair[0]] == numbers[pair[1]])
+
+
+def _alike(one: Pieces, other: Pieces, cut: _Cut, threshold: float) -> tuple[Pieces, Pieces]:
+    """Keep the pairs of texts whose bins do not differ by more than the threshold lets two texts differ."""
+    apart = np.maximum(cut.bins[one], cut.bins[other]) - np.minimum(cut.bins[one], cut.bins[other])
+    most = (1 - threshold) / (1 + threshold) * (cut.sizes[one] + cut.sizes[other])
+    alike = apart.sum(axis=1, dtype=np.int64) <= most + 1e-9
+    return one[alike], other[alike]
 
 
 def _cut(texts: Sequence[str], chunk: int, counts: Pieces, threshold: float) -> _Cut:
     """Cut texts, and keep as many of the rarest pieces of each as near duplicates must share one of."""
     hashes, owners = _pieces(texts)
     # One number to sort by: the text, then how common the piece is, then the piece.
-    common = np.minimum(counts[hashes % _COUNTED], _COUNTED - 1)
+    common = np.minimum(counts[hashes & (_COUNTED - 1)], _COUNTED - 1)
     ranked = np.sort((owners << 52) | (common << 32) | hashes)
     ranked = ranked[np.diff(ranked, prepend=-1) != 0]
     owners = ranked >> 52
     sizes = np.bincount(owners, minlength=len(texts))
-    bins = np.bincount(owners * _BINS + ranked % _BINS, minlength=len(texts) * _BINS)
+    bins = np.bincount(owners * _BINS + (ranked & (_BINS - 1)), minlength=len(texts) * _BINS)
     place = np.arange(len(ranked)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     rare = place < (sizes - np.ceil(threshold * sizes).astype(np.int64) + 1)[owners]
     return _Cut(

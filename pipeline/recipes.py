@@ -17,7 +17,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.contents import Contents
+from pipeline.contents import ROWS_AT_ONCE, Contents
 from pipeline.estimates import BYTES_PER_TOKEN, TOKENS_AROUND, most_tokens
 from pipeline.intervals import wilson
 from pipeline.shapes import PAIRED, RAW, Format, Layout, Split
@@ -45,7 +45,7 @@ MEASURED_FROM = 1.5
 KTO_RATIO = (1.0, 4 / 3)
 """Weight times count of the wanted over that of the unwanted answers, as Ethayarajh et al. (2024) recommend it."""
 
-Tokens = npt.NDArray[np.float64]
+Numbers = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,18 +94,17 @@ def measure(contents: Contents) -> Measured:
     parts = [frame for (kind, split), frame in contents.frames.items() if kind in PAIRED and split is Split.TRAIN]
     kto = contents.frames.get((Format.KTO, Split.TRAIN))
     wanted = int(kto["label"].sum()) if kto is not None else 0
+    unwanted = len(kto) - wanted if kto is not None else 0
     if not parts:
-        tokens = _tokens(kto["prompt"], kto["completion"]) if kto is not None else np.zeros(1)
-        return _measured(tokens, wanted, 0 if kto is None else len(kto) - wanted)
+        return _measured(_sizes(contents, kto, "completion")[0] if kto is not None else np.zeros(1), wanted, unwanted)
     pairs = parts[0]
-    tokens = np.maximum(_tokens(pairs["prompt"], pairs["chosen"]), _tokens(pairs["prompt"], pairs["rejected"]))
-    chosen, rejected = pairs["chosen"].str.len(), pairs["rejected"].str.len()
+    tokens, chosen, rejected = _sizes(contents, pairs, "chosen", "rejected")
     n, longer = int((chosen != rejected).sum()), int((chosen > rejected).sum())
     low, _ = wilson(np.array([longer]), np.array([n]))
     return _measured(
         tokens,
         wanted,
-        0 if kto is None else len(kto) - wanted,
+        unwanted,
         pairs=len(pairs),
         votes_each=float(pairs["n_votes"].mean()),
         against=float(pairs["score_rejected"].mean()),
@@ -115,7 +114,19 @@ def measure(contents: Contents) -> Measured:
     )
 
 
-def _measured(tokens: Tokens, wanted: int, unwanted: int, **of_pairs: float) -> Measured:
+def _sizes(contents: Contents, rows: pd.DataFrame, *sides: str) -> list[Numbers]:
+    """At most how many tokens the prompt with its longest answer is, and how many characters each answer has, row by row."""
+    found = []
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        texts = contents.complete(rows.iloc[start : start + ROWS_AT_ONCE], ("prompt", *sides))
+        prompt, *answers = (pa.array(texts[name], pa.large_string()) for name in ("prompt", *sides))
+        longest = np.maximum.reduce([pc.binary_length(each).to_numpy() for each in answers])
+        tokens = most_tokens(pc.binary_length(prompt).to_numpy() + longest) + TEMPLATE_TOKENS
+        found.append([tokens, *(pc.utf8_length(each).to_numpy() for each in answers)])
+    return [np.concatenate(parts) for parts in zip(*found, strict=True)]
+
+
+def _measured(tokens: Numbers, wanted: int, unwanted: int, **of_pairs: float) -> Measured:
     found = dict.fromkeys(("pairs", "votes_each", "against", "longer_n", "longer_share", "longer_low"), 0.0) | of_pairs
     return Measured(
         pairs=int(found["pairs"]),
@@ -129,12 +140,6 @@ def _measured(tokens: Tokens, wanted: int, unwanted: int, **of_pairs: float) -> 
         wanted=wanted,
         unwanted=unwanted,
     )
-
-
-def _tokens(*columns: pd.Series[str]) -> Tokens:
-    """At most how many tokens the texts of each row are."""
-    sizes = [pc.binary_length(pa.array(column, type=pa.large_string())).to_numpy(zero_copy_only=False) for column in columns]
-    return np.asarray(most_tokens(np.sum(sizes, axis=0, dtype=float)) + TEMPLATE_TOKENS)
 
 
 def draw(contents: Contents) -> list[Recipe]:

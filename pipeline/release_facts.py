@@ -49,7 +49,8 @@ class ReleaseFacts:
         if until:
             now = self._preferences_in(self.store.release(name, until))
         else:
-            now = _preferences_of(self._contents(name, [Format.DPO], options))
+            contents = self._contents(name, [Format.DPO], options)
+            now = contents.complete(_preferences_of(contents), versions.COLUMNS)
         return versions.compare(before, now)
 
     @staticmethod
@@ -73,7 +74,8 @@ class ReleaseFacts:
             return tongues.find_wrong_language(text, found, spoken, can_be_detected=can_be_detected)
 
         limit = recipes.length_limit(recipes.measure(contents))
-        return health.examine(preferences, speaks=speaks, max_length=limit)
+        seen = contents.complete(preferences.head(health.MOST_ROWS), ("prompt", "chosen", "rejected"))
+        return health.examine(seen, rows=len(preferences), speaks=speaks, max_length=limit)
 
     def terms(self, name: str) -> Terms:
         """Return under which terms a release of a project goes out, and what is still to be answered."""
@@ -142,9 +144,10 @@ class ReleaseFacts:
 
 
 def _preferences_of(contents: Contents) -> pd.DataFrame:
-    """The preferences of a release in one frame."""
+    """The preferences of a release in one frame; `Contents.complete` adds their texts."""
     for kind in map(Format, versions.PREFERENCES):
         parts = [frame for (each, _), frame in contents.frames.items() if each is kind]
         if parts:
             return pd.concat(parts, ignore_index=True)
-    return pd.DataFrame(columns=shape_of(Format.DPO, Layout.TEXT).schema.names)
+    known = [name for name in shape_of(Format.DPO, Layout.TEXT).flat if name not in ("prompt", "chosen", "rejected")]
+    return pd.DataFrame(columns=[*known, "place", "is_first"]).astype({"place": int, "is_first": bool})

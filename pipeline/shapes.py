@@ -68,11 +68,24 @@ class Shape:
         """The Arrow schema of the files: what is spoken, then the rest."""
         return pa.schema([*((name, type_of_message) for name in self.spoken), *self.plain.items()])
 
+    @property
+    def repetitive(self) -> list[str]:
+        """The columns of the files in which few values stand again and again, as Parquet names them; no two texts are alike."""
+        names = (name for name, kind in self.plain.items() if kind == pa.string() and name not in TEXTS)
+        return [*names, *(f"{name}.list.element.role" for name in self.spoken)]
+
+    @property
+    def flat(self) -> set[str]:
+        """The columns of the flat frame that are written."""
+        return {*self.plain, *(name for turns in self.spoken.values() for _, name in turns)}
+
 
 PAIRED = (Format.DPO, Format.ORPO, Format.REWARD)
 """Formats whose rows hold a chosen and a rejected answer."""
 RAW = (Format.VOTES, Format.JUDGEMENTS)
 """Formats that say who said what; no trainer reads them and every layout has them alike."""
+TEXTS = ("prompt", "first", "second", "chosen", "rejected", "completion")
+"""Columns in which people or models speak."""
 TEXT_SIDES = ("prompt", "first", "second")
 """What the rows of RAW formats take from their pair."""
 

@@ -106,12 +106,18 @@ def _told(column: pa.Array) -> _Told:
 
 
 def _joined(parts: pa.Array, lengths: np.ndarray) -> pa.Array:
+    if (lengths == 1).all():
+        return parts
     ends = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
     return pc.binary_join(pa.ListArray.from_arrays(pa.array(ends), parts), _BETWEEN)
 
 
 def _is_blank(texts: pa.Array) -> pa.Array:
-    return pc.equal(pc.utf8_length(pc.utf8_trim_whitespace(texts)), 0)
+    begins = pc.utf8_trim_whitespace(pc.utf8_slice_codeunits(texts, 0, 1))
+    likely = pc.equal(pc.binary_length(begins), 0)
+    # Only what begins with a space can be blank: to trim every text would copy them all.
+    blank = pc.equal(pc.binary_length(pc.utf8_trim_whitespace(texts.filter(likely))), 0)
+    return pc.replace_with_mask(likely, likely, blank)
 
 
 def _find(told: Mapping[str, _Told], shape: Shape) -> Found:

@@ -249,7 +249,7 @@ def test_no_prompt_stands_in_two_splits_and_all_formats_share_the_cut(study):
     contents = many(study, 60).gather()
     places: dict[str, set[Split]] = {}
     for (_, split), frame in contents.frames.items():
-        for prompt in frame["prompt_id"]:
+        for prompt in contents.complete(frame, ["prompt_id"])["prompt_id"]:
             places.setdefault(prompt, set()).add(split)
     assert len(places) == 60
     assert all(len(splits) == 1 for splits in places.values())
@@ -270,9 +270,10 @@ def test_the_same_input_gives_the_same_bytes_whatever_the_order_of_its_rows(stud
 
 
 def test_rows_stand_in_the_order_of_their_ids_and_not_in_that_of_the_voting(study):
-    for (kind, _), frame in many(small(study), 30).gather().frames.items():
-        names = {Format.KTO: "response_id", Format.VOTES: "annotator"}
-        keys = frame[["prompt_id", "pair_id", names.get(kind, "pair_id")]].astype(str)
+    contents = many(small(study), 30).gather()
+    for (kind, _), frame in contents.frames.items():
+        names = ["prompt_id", "pair_id", {Format.KTO: "response_id", Format.VOTES: "annotator"}.get(kind, "method")]
+        keys = contents.complete(frame, names)[names].astype(str)
         assert keys.values.tolist() == sorted(keys.values.tolist())
 
 

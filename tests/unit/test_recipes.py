@@ -22,22 +22,22 @@ def contents(
     """A hundred pairs, of which a share chose the longer answer, and one test pair; kto with 10 unwanted answers."""
     n = 100
     long, short = "aaaa" * 100, "aa" * 100
-    pairs = pd.DataFrame(
+    pairs = pd.DataFrame({"prompt": ["x" * 100] * n, "first": long, "second": short})
+    chosen = pd.DataFrame(
         {
-            "prompt": ["x" * 100] * n,
-            "chosen": [long if number < longer * n else short for number in range(n)],
-            "rejected": [short if number < longer * n else long for number in range(n)],
+            "place": range(n),
+            "is_first": [number < longer * n for number in range(n)],
             "score_rejected": against,
             "n_votes": votes,
         }
     )
-    kto = pd.DataFrame({"label": [True] * wanted + [False] * 10, "prompt": "x", "completion": "y"})
-    frames = {(Format.DPO, Split.TRAIN): pairs, (Format.ORPO, Split.TRAIN): pairs, (Format.KTO, Split.TRAIN): kto}
+    kto = pd.DataFrame({"label": [True] * wanted + [False] * 10, "place": 0, "is_first": True})
+    frames = {(Format.DPO, Split.TRAIN): chosen, (Format.ORPO, Split.TRAIN): chosen, (Format.KTO, Split.TRAIN): kto}
     return Contents(
         project=PROJECT,
         options=ReleaseOptions(layout=Layout(layout)),
-        frames=frames | {(Format.DPO, Split.TEST): pairs.head(1)},
-        pairs=pd.DataFrame(),
+        frames=frames | {(Format.DPO, Split.TEST): chosen.head(1)},
+        pairs=pairs,
         split_report=SplitReport(prompts=0, repeated=0, wanted=0, held_out=0),
         excluded={},
         excluded_by_format={},
