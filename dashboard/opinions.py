@@ -6,6 +6,7 @@ import pandas as pd
 
 from dashboard.tables import CHOICES
 from pipeline.agreement import AgreementReport
+from pipeline.annotators import MIN_VOTES
 from pipeline.curate import LengthBias
 from pipeline.judge_check import JudgeCheck, Share
 from pipeline.records import Choice
@@ -206,6 +207,15 @@ def segments(found: pd.DataFrame) -> pd.DataFrame:
             "note": found["note"],
         }
     )
+
+
+def nothing_asked(examined: pd.DataFrame) -> str:
+    """Say why nothing is asked of anybody: nothing stands out, or there are too few votes to tell."""
+    enough = int((examined["votes"] >= MIN_VOTES).sum())
+    if not enough:
+        return f"Too few votes to tell: nothing is asked of anybody with fewer than {MIN_VOTES}."
+    few = len(examined) - enough
+    return "Nothing stands out in how people vote." + (f" {few:,} of them cast fewer than {MIN_VOTES} votes yet." if few else "")
 
 
 def people(examined: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:

@@ -7,6 +7,7 @@ from pipeline import agreement, annotators, segments
 from pipeline.adjudicate import Order
 from pipeline.agreement import AgreementReport
 from pipeline.curate import Rules
+from pipeline.errors import PipelineError
 from pipeline.records import Project
 
 NUMBERS, CONTESTED, PEOPLE, PARTS, MORE, JUDGES = TABS = (
@@ -95,7 +96,7 @@ def _show_coefficients(report: AgreementReport) -> None:
         st.caption(_RANGES)
     with st.expander("What do these numbers mean?"):
         st.markdown(_LINES)
-        st.dataframe(opinions.SCALE, hide_index=True)
+        widgets.table(opinions.SCALE, key="scale", name="reliability-scale")
         st.caption(opinions.SCALE_LIMITS)
     with st.expander("What did others reach?"):
         widgets.table(opinions.anchors(report), key="anchors", name="anchors")
@@ -128,7 +129,7 @@ def _show_people(project: Project, report: AgreementReport) -> None:
     examined = services.examined(project.name)
     asked = annotators.questions(examined)
     if not asked:
-        st.write("Nothing stands out in how people vote.")
+        st.write(opinions.nothing_asked(examined))
     for question in asked:
         st.markdown(f"- **{widgets.plain(names[question.annotator])}**: {widgets.plain(f'{question.seen} {question.ask}')}")
     if asked:
@@ -136,6 +137,7 @@ def _show_people(project: Project, report: AgreementReport) -> None:
     with st.expander("All people in numbers"):
         widgets.table(opinions.people(examined, names), key="people", name="people")
     _show_together(report, names)
+    _offer_joining(project, list(stand_ins), is_named=show_names)
 
 
 def _show_together(report: AgreementReport, names: dict[str, str]) -> None:
@@ -157,6 +159,29 @@ def _show_together(report: AgreementReport, names: dict[str, str]) -> None:
             st.caption(f"The {tables.MATRIX_SIZE} people with most pairs in common; the table holds everyone.")
     with right:
         widgets.table(tables.annotator_pairs(together), key="together", name="who-agrees-with-whom")
+
+
+def _offer_joining(project: Project, names: list[str], *, is_named: bool) -> None:
+    """Let somebody who voted under two names be counted as one person; every vote stays as it was cast."""
+    with st.expander("Did somebody vote under two names?"):
+        if not is_named:
+            st.write("Switch on the names above, and you can join two of them.")
+            return
+        with st.form("join", border=False):
+            old = st.selectbox("The votes cast as", names, index=None, placeholder="Choose a name")
+            new = st.text_input("belong to", placeholder="Another name from the list, or a new one")
+            st.caption(
+                "Where both names voted on a pair, the later vote counts. Every vote is kept, and a name can be changed back."
+            )
+            is_sent = st.form_submit_button("Join them")
+        if not is_sent or old is None:
+            return
+        try:
+            services.studio().decisions.rename_annotator(project.name, old, new)
+        except PipelineError as error:
+            widgets.error_box(error)
+            return
+        st.rerun()
 
 
 def _show_parts(project: Project) -> None:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pandas as pd
 import streamlit as st
 
-from dashboard import charts, reading, services, standing, tables, widgets
+from dashboard import charts, services, standing, tables, widgets
 from pipeline import progress
 from pipeline.records import Project
 
@@ -70,8 +70,9 @@ def _show_funnel(project: Project, pairs: pd.DataFrame) -> None:
     )
     left, right = st.columns([3, 2])
     with left:
-        widgets.chart(charts.funnel(stages), key="stages")
-    right.dataframe(tables.stages(stages), hide_index=True)
+        widgets.chart(charts.funnel(stages), key="stages-chart")
+    with right:
+        widgets.table(tables.stages(stages), key="stages", name="stages")
 
 
 def _show_left_out(project: Project) -> None:
@@ -84,7 +85,7 @@ def _show_left_out(project: Project) -> None:
         reason = st.selectbox(
             "Reason", list(counts.index), format_func=lambda name: f"{tables.LEFT_OUT.get(name, name)} ({counts[name]:,})"
         )
-        reading.show_rows(tables.exclusions(left_out, reason))
+        widgets.table(tables.exclusions(left_out, reason), key="left-out", name=f"left-out-{reason}")
 
 
 def _show_days(daily: pd.DataFrame, *, goal: int) -> None:

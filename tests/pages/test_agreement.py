@@ -70,6 +70,32 @@ def test_agreement_lists_who_agrees_with_whom_under_made_up_names(studio):
     assert set(table_with(app, "pairs in common")["annotator"]) == {"a", "b"}
 
 
+def test_someone_who_always_answers_the_same_is_a_question_under_a_made_up_name(studio):
+    add_project(studio, *["mmh", "hhh", "mmh"] * 8)
+    app = look_at(open_page("agreement"), "People")
+    assert "Person 3: 100% of 24 votes are the same answer on the screen" in shown(app).replace("**", "")
+    assert "not verdicts" in shown(app)
+
+
+def test_too_few_votes_are_not_called_nothing_that_stands_out(studio):
+    add_project(studio, *["hh"] * 5)
+    assert "Too few votes to tell" in shown(look_at(open_page("agreement"), "People"))
+
+
+def test_two_names_of_one_person_are_joined_on_the_page(studio):
+    add_project(studio, *["hhh"] * 10, *["hhm"] * 10)
+    app = look_at(open_page("agreement"), "People")
+    assert "Switch on the names above" in shown(app)
+    app.toggle(key="show-names").set_value(True).run()
+    next(box for box in app.selectbox if box.label == "The votes cast as").set_value("c")
+    next(text for text in app.text_input if text.label == "belong to").set_value("a")
+    next(button for button in app.button if button.label == "Join them").click().run()
+    assert not app.exception
+    assert studio.store.aliases(NAME) == {"c": "a"}
+    assert studio.store.vote_counts(NAME) == {"votes": 40, "skipped": 0, "annotators": 2}
+    assert len(studio.store.votes(NAME, history=True)) == 60
+
+
 def test_agreement_compares_parts_of_the_data(studio):
     add_project(studio, *["hhh"] * 10, *["hhm"] * 10)
     app = look_at(open_page("agreement"), "Parts of the data")

@@ -68,6 +68,16 @@ def test_someone_who_always_clicks_the_left_is_asked_about_that_and_nobody_else(
     assert row["longest_run"] == row["votes"]
 
 
+def test_people_who_answer_at_random_are_asked_about_differing_and_nobody_else():
+    found = []
+    for seed in range(5):
+        frame, pairs = crowd(n_people=12, n_pairs=600, seed=seed)
+        spam = frame["annotator"].isin(["person-4", "person-9"])
+        frame.loc[spam, "choice"] = np.random.default_rng(seed).choice(["first", "second", "tie"], int(spam.sum()))
+        found.append({name for name, asked in topics(frame, pairs).items() if Topic.OTHERS in asked})
+    assert found == [{"person-4", "person-9"}] * 5
+
+
 def test_a_lean_to_the_side_shown_first_is_found_among_many_people():
     frame, pairs = crowd(n_people=30, n_pairs=2000, each=3)
     draw = np.random.default_rng(1)
