@@ -5,6 +5,7 @@ All of it is what `python -m pipeline export` offers too.
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import streamlit as st
 
@@ -29,8 +30,17 @@ HOW_TO_GET_TRL = (
 )
 
 
-def choose(formats: Sequence[Format]) -> tuple[ReleaseOptions, bool]:
-    """Let the visitor change how the release is made; say also whether the training shall be tried first."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """What the visitor chose; `evaluation_file` is the uploaded evaluation set, empty where there is none."""
+
+    options: ReleaseOptions
+    is_tried: bool
+    evaluation_file: bytes
+
+
+def choose(formats: Sequence[Format]) -> Chosen:
+    """Let the visitor change how the release is made, and say whether the training shall be tried first."""
     with st.expander("For those who will train on it: layout, system prompt, test prompts, evaluation set, JSONL"):
         st.caption("If nobody asked you for something else, leave this as it is.")
         layout = st.selectbox(
@@ -38,7 +48,7 @@ def choose(formats: Sequence[Format]) -> tuple[ReleaseOptions, bool]:
         )
         with_system = st.checkbox("With the system prompt that the models were asked under")
         held_out = st.number_input("Prompts held out for testing, at most", min_value=0, value=HELD_OUT, step=10)
-        name, asked = _choose_evaluation()
+        name, data, asked = _choose_evaluation()
         jsonl = st.checkbox("Each file as JSONL too, for programs that read no Parquet (several times the size)")
         is_tried = _choose_try(formats, layout)
     options = ReleaseOptions(
@@ -49,11 +59,11 @@ def choose(formats: Sequence[Format]) -> tuple[ReleaseOptions, bool]:
         evaluation_name=name,
         jsonl=jsonl,
     )
-    return options, is_tried
+    return Chosen(options=options, is_tried=is_tried, evaluation_file=data)
 
 
-def _choose_evaluation() -> tuple[str, tuple[str, ...]]:
-    """An evaluation set to leave out: the name of its file, and its prompts."""
+def _choose_evaluation() -> tuple[str, bytes, tuple[str, ...]]:
+    """An evaluation set to leave out: the name of its file, what is in it, and its prompts."""
     upload = st.file_uploader(
         "Evaluation set to leave out",
         type=["parquet", "csv", "jsonl"],
@@ -61,14 +71,15 @@ def _choose_evaluation() -> tuple[str, tuple[str, ...]]:
         " A model that was trained on them would look better than it is.",
     )
     if upload is None:
-        return "", ()
+        return "", b"", ()
+    data = upload.getvalue()
     try:
-        asked = services.evaluation_prompts(upload.name, upload.getvalue())
+        asked = services.evaluation_prompts(upload.name, data)
     except PipelineError as error:
         widgets.error_box(error)
-        return "", ()
+        return "", b"", ()
     st.caption(f"{len(asked):,} prompts were read. Those that stand in it, or nearly do, stay out of every format.")
-    return upload.name, asked
+    return upload.name, data, asked
 
 
 def _choose_try(formats: Sequence[Format], layout: Layout) -> bool:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard import fitness, publishing, release_options, release_tables, services, training, widgets
-from pipeline import curate, export
+from dashboard import fitness, publishing, release_options, release_tables, services, training, trying, widgets
+from pipeline import curate, export, releasing
 from pipeline.card import WHAT_FORMATS_HOLD
 from pipeline.errors import PipelineError
 from pipeline.export import Contents, Format, ReleaseOptions
@@ -53,7 +53,8 @@ def _show_next(project: Project, releases: list[Release]) -> None:
     """The next release: what shall be in it, what that is worth, and the button that writes it."""
     counts = st.container()
     formats = _choose_formats()
-    options, is_tried = release_options.choose(formats)
+    chosen = release_options.choose(formats)
+    options = chosen.options
     contents = services.contents(project.name, options)
     with counts:
         _show_counts(contents)
@@ -64,7 +65,7 @@ def _show_next(project: Project, releases: list[Release]) -> None:
         fitness.show_changes(project, releases[0], options)
     fitness.show_terms(project)
     version = releases[0].version + 1 if releases else 1
-    _show_writing(project, formats, version, options, is_tried=is_tried)
+    _show_writing(project, formats, version, chosen)
 
 
 def _show_counts(contents: Contents) -> None:
@@ -120,24 +121,24 @@ def _show_rows(contents: Contents, formats: list[Format]) -> None:
                 st.code(json.dumps(row, ensure_ascii=False, indent=2), language="json", wrap_lines=True)
 
 
-def _show_writing(project: Project, formats: list[Format], version: int, options: ReleaseOptions, *, is_tried: bool) -> None:
-    """Offer to write the next version, and say what became of it."""
+def _show_writing(project: Project, formats: list[Format], version: int, chosen: release_options.Chosen) -> None:
+    """Offer to write the next version, and say what became of it; where the training is tried first, follow the job."""
     st.subheader(f"Write it as v{version}", anchor=False)
     st.write("A release never changes. What comes later is the next version, and this one stays as it is.")
-    if not st.button("Write the release", type="primary", disabled=not formats):
+    if trying.show(project):
+        return
+    label = "Try the training and write the release" if chosen.is_tried else "Write the release"
+    if not st.button(label, type="primary", disabled=not formats):
         return
     try:
-        doing = "Trying the training, which takes some minutes, then writing" if is_tried else "Writing and checking the files"
-        with st.spinner(f"{doing} …"):
-            result = services.studio().export(project.name, formats, options=options, try_training=is_tried)
+        if chosen.is_tried:
+            trying.start(project, formats, chosen)
+        with st.spinner("Writing and checking the files …"):
+            result = services.studio().export(project.name, formats, options=chosen.options)
     except PipelineError as error:
         widgets.error_box(error)
         return
-    name = widgets.plain(result.name)
-    if result.created:
-        st.success(f"Written: v{result.version}, {name}. Download it below, publish it, or train on it where it is.")
-    else:
-        st.info(f"Nothing has changed since v{result.version} was written, so it stands as it is. Download it below.")
+    (st.success if result.created else st.info)(widgets.plain(releasing.in_words(result)))
 
 
 def _show_releases(project: Project, releases: list[Release]) -> None:

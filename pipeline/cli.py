@@ -335,7 +335,7 @@ def parser() -> argparse.ArgumentParser:
     curation_commands.add_to(add)
     one = add("export", export)
     one.add_argument("--format", choices=(*map(str, Format), "all"), action="append", required=True)
-    one.add_argument("--out", type=Path, required=True, metavar="DIR", help="a new folder for the release")
+    one.add_argument("--out", type=Path, metavar="DIR", help="a new folder for the release (default: one in the workspace)")
     one.add_argument("--layout", choices=tuple(map(str, Layout)), default=str(Layout.MESSAGES), help="how the rows are laid out")
     one.add_argument("--system-prompt", action="store_true", help="with the system prompt the models were asked under")
     one.add_argument("--held-out", type=int, default=HELD_OUT, metavar="N", help=f"prompts for testing (default {HELD_OUT})")

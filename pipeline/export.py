@@ -13,7 +13,7 @@ import os
 import shutil
 import tempfile
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -147,14 +147,19 @@ def write_release(
     )
 
 
-def try_training(contents: Contents) -> dict[str, object]:
+def try_training(
+    contents: Contents, *, progress: Callable[[int, int], None] | None = None, should_stop: Callable[[], bool] = lambda: False
+) -> dict[str, object]:
     """Train five steps by each recipe on the first rows, with a tiny model made on the spot.
+
+    `progress` gets the number of recipes done, and of all.
 
     Returns:
         `trainers`: recipe to `steps, rows, losses`; `versions` of what ran.
 
     Raises:
         ExportError: A trainer refuses, TRL cannot be run, or no recipe goes with these formats and this layout.
+        KeyboardInterrupt: It should stop.
     """
     few = replace(contents, frames={part: frame.head(ROWS_TO_TRY) for part, frame in contents.frames.items()})
     files = recipes.recipes(contents)
@@ -171,7 +176,14 @@ def try_training(contents: Contents) -> dict[str, object]:
     with tempfile.TemporaryDirectory() as made:
         list(_write_files(Path(made), few))
         _write_beside(Path(made), {CARD: f"---\nconfigs: {json.dumps(configs)}\n---\n", **files})
-        return loader_check.run_trl(loader_check.need_trl(), "train", Path(made), *kinds)
+        python, trainers = loader_check.need_trl(), dict[str, object]()
+        for done, kind in enumerate(kinds):
+            if progress:
+                progress(done, len(kinds))
+            # One after the other, each in a process of its own: so it can be said how far it is.
+            tried = loader_check.run_trl(python, "train", Path(made), kind, should_stop=should_stop)
+            trainers |= dict(tried["trainers"])  # type: ignore[call-overload]
+        return tried | {"trainers": trainers}
 
 
 def training_check(folder: Path) -> dict[str, object] | None:

@@ -13,7 +13,8 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -23,6 +24,7 @@ from pipeline.shapes import RAW
 
 SCRIPT = Path(__file__).with_name("trl_check.py")
 TIMEOUT_S = 1800
+LOOKED_EVERY_S = 1.0
 ROWS_READ = 1_000
 _HINT = "Nothing was written. Please report this, with the message; other formats or layouts may load."
 
@@ -81,24 +83,46 @@ def need_trl() -> str:
     return found
 
 
-def run_trl(python: str, task: str, folder: Path, *kinds: str) -> dict[str, object]:
+def run_trl(
+    python: str, task: str, folder: Path, *kinds: str, should_stop: Callable[[], bool] = lambda: False
+) -> dict[str, object]:
     """Run one task of `trl_check.py` on a release under the Python that has TRL; return what it printed.
 
     Raises:
         ExportError: TRL cannot be started, refuses a configuration, or takes over half an hour.
+        KeyboardInterrupt: It should stop; TRL was ended.
     """
     quiet = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_DISABLE_PROGRESS_BARS": "1", "TOKENIZERS_PARALLELISM": "false"}
     command = [python, str(SCRIPT), task, str(folder), *kinds]
     try:
         with tempfile.TemporaryDirectory() as cache:
             env = os.environ | quiet | {"HF_DATASETS_CACHE": cache, "CUDA_VISIBLE_DEVICES": ""}
-            done = subprocess.run(  # noqa: S603 - the Python this program runs under, or one its owner named
-                command, capture_output=True, text=True, encoding="utf-8", timeout=TIMEOUT_S, check=False, env=env
-            )
+            code, printed, errors = _follow(command, env, should_stop)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ExportError(f"TRL could not be run: {error}", hint="Check STUDIO_TRL_PYTHON, or unset it.") from error
-    if done.returncode:
-        reason = (done.stderr.strip().splitlines() or ["it ended without a word"])[-1]
+    if code:
+        reason = (errors.strip().splitlines() or ["it ended without a word"])[-1]
         raise ExportError(f"TRL refuses the release: {reason}", hint=_HINT)
-    found: dict[str, object] = json.loads(done.stdout.strip().splitlines()[-1])
+    found: dict[str, object] = json.loads(printed.strip().splitlines()[-1])
     return found
+
+
+def _follow(command: Sequence[str], env: Mapping[str, str], should_stop: Callable[[], bool]) -> tuple[int, str, str]:
+    """Run a command to its end, looking every second whether it should stop; return its exit code and what it printed."""
+    ends_at = time.monotonic() + TIMEOUT_S
+    with subprocess.Popen(  # noqa: S603 - the Python this program runs under, or one its owner named
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8", env=env
+    ) as process:
+        try:
+            while True:
+                try:
+                    printed, errors = process.communicate(timeout=LOOKED_EVERY_S)
+                except subprocess.TimeoutExpired:
+                    if should_stop():
+                        raise KeyboardInterrupt from None
+                    if time.monotonic() > ends_at:
+                        raise
+                else:
+                    return process.returncode, printed, errors
+        finally:
+            process.kill()

@@ -27,7 +27,9 @@ from pipeline import (
     demonstration,
     export,
     generate,
+    jobs,
     languages,
+    releasing,
     selection,
     snapshots,
 )
@@ -41,6 +43,7 @@ from pipeline.publishing import Publishing
 from pipeline.records import (
     DocumentKind,
     Exclusion,
+    Job,
     Project,
     Release,
     Summary,
@@ -290,14 +293,45 @@ class Studio(Voting, Studies):
         """Write a release: training files, card and manifest; into the workspace unless `out_dir` names a new folder.
 
         With `try_training` each recipe is run for five steps first, and the release says how that went. With `check_loads`
-        the trainers' own loaders read the files before they are final.
+        the trainers' own loaders read the files before they are final. What a page started tells of itself as a job.
 
         Raises:
             ExportError: There is nothing to export, the folder holds something else, the disk refuses, or TRL does.
+            KeyboardInterrupt: It was stopped; nothing was written.
         """
-        inputs = self._inputs(name, formats, options)
-        contents = export.gather(**inputs)
-        tried = export.try_training(contents) if try_training else None
+        with self._job_of_page(name, releasing.KIND) as job:
+            inputs = self._inputs(name, formats, options)
+            contents = export.gather(**inputs)
+            tried = releasing.try_training(contents, job) if try_training else None
+            written = self._write(inputs, contents, tried, out_dir, check_loads=check_loads)
+            if job is not None:
+                releasing.tell_end(job, written)
+        return written
+
+    def start_export(self, name: str, formats: Sequence[str], options: ReleaseOptions, *, evaluation_file: bytes = b"") -> Job:
+        """Start an export that tries the training first, for a visitor of the pages, in a process of its own.
+
+        `evaluation_file` is the file whose prompts `options` leaves out: the process reads it again.
+
+        Raises:
+            JobError: The same work is under way already, or the process cannot be started.
+            ExportError: The disk refuses the evaluation file.
+        """
+        arguments = releasing.command_of(self.settings.workspace, name, formats, options, evaluation_file)
+        workspace = self.settings.workspace
+        return jobs.start(self.store, workspace=workspace, project=name, kind=releasing.KIND, arguments=arguments)
+
+    def _write(
+        self,
+        inputs: dict[str, Any],
+        contents: Contents,
+        tried: dict[str, object] | None,
+        out_dir: Path | None,
+        *,
+        check_loads: bool,
+    ) -> ExportResult:
+        """Write the release, keep its snapshot, and give it its version."""
+        name = contents.project.name
         text = card.card(contents.project, self.facts.card_facts(contents, tried))
         releases = self.settings.workspace / "releases"
         written = export.write_release(

@@ -107,7 +107,7 @@ def test_text_from_outside_is_never_markup(studio):
 def test_a_release_is_written_once_and_can_be_taken_along(studio):
     add_project(studio, votes=[Choice.FIRST, Choice.FIRST])
     app = press(open_page(), "Write the release")
-    assert any(each.value.startswith("Written: v1, kaas") for each in app.success)
+    assert any(each.value.startswith("Written\\: v1, kaas") for each in app.success)
     release = studio.store.releases("kaas")[0]
     assert (Path(release.directory) / "dpo" / "train.parquet").is_file()
     told = next(block.value for block in app.code if block.value.startswith("cd "))
@@ -149,6 +149,71 @@ def test_the_options_of_the_terminal_change_rows_and_release(studio, monkeypatch
     assert app.metric[0].value == "0"
     app.get("file_uploader")[0].set_value(("aya.csv", b"vraag\nWat?\n", "text/csv")).run()
     assert "has no column of prompts" in app.error[0].value
+
+
+STAND_IN = """#!{python}
+import json, sys, time
+task, kinds = sys.argv[2], sys.argv[4:]
+if {fault!r} == "refuses":
+    sys.exit("dpo: the losses were nothing")
+if {fault!r} == "hangs":
+    time.sleep(120)
+trainers = {{kind: {{"steps": 5, "rows": 1, "losses": [0.693] * 5}} for kind in kinds}}
+print(json.dumps({{"trainers": trainers, "versions": {{"trl": "1.16.0"}}}} if task == "train" else {{"rows": {{}}}}))
+"""
+
+
+def try_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str = "") -> AppTest:
+    """Ask for the training to be tried, by a program that stands in for the Python with TRL, which is over 5 GB."""
+    program = tmp_path / "python-with-trl"
+    program.write_text(STAND_IN.format(python=sys.executable, fault=fault))
+    program.chmod(0o755)
+    monkeypatch.setenv("STUDIO_TRL_PYTHON", str(program))
+    app = open_page()
+    next(each for each in app.checkbox if each.label.startswith("Try the training")).check()
+    app.get("file_uploader")[0].set_value(("suite.csv", b"prompt\nWat is brood?\n", "text/csv")).run()
+    return press(app, "Try the training and write the release")
+
+
+def end_of_job(studio: Studio) -> str:
+    (job,) = studio.store.jobs("kaas")
+    wait_for(lambda: jobs.refresh(studio.store, job).state is not JobState.RUNNING)
+    return str(jobs.find(studio.store, job.id).state)
+
+
+def test_a_training_is_tried_in_a_process_of_its_own_and_its_end_is_there_after_a_reload(studio, tmp_path, monkeypatch):
+    add_project(studio, votes=[Choice.FIRST, Choice.FIRST])
+    app = try_training(tmp_path, monkeypatch)
+    assert "Write the release" not in [button.label for button in app.button]
+    assert end_of_job(studio) == JobState.DONE, jobs.log_tail(studio.settings.workspace, studio.store.jobs("kaas")[0].id)
+    app = open_page()
+    assert any(each.value.startswith("Written\\: v1, kaas") for each in app.success)
+    folder = Path(studio.store.releases("kaas")[0].directory)
+    assert json.loads((folder / "training_check.json").read_text())["trainers"].keys() == {"dpo", "orpo"}
+    assert json.loads((folder / "manifest.json").read_text())["split"]["evaluation"] == "suite.csv"
+    studio.export("kaas", ["kto"])
+    assert not any("v1" in each.value for each in open_page().success)
+
+
+def test_a_training_that_is_tried_can_be_stopped_and_writes_nothing(studio, tmp_path, monkeypatch):
+    add_project(studio, votes=[Choice.FIRST, Choice.FIRST])
+    app = try_training(tmp_path, monkeypatch, "hangs")
+    (job,) = studio.store.jobs("kaas")
+    wait_for(lambda: jobs.find(studio.store, job.id).total == 3)
+    app = press(open_page(), "Stop")
+    assert end_of_job(studio) == JobState.STOPPED
+    app = open_page()
+    assert any("nothing was written" in each.value for each in app.warning)
+    assert studio.store.releases("kaas") == []
+    assert "Write the release" in [button.label for button in app.button]
+
+
+def test_a_training_that_is_refused_says_why_and_writes_nothing(studio, tmp_path, monkeypatch):
+    add_project(studio, votes=[Choice.FIRST, Choice.FIRST])
+    try_training(tmp_path, monkeypatch, "refuses")
+    assert end_of_job(studio) == JobState.FAILED
+    assert "the losses were nothing" in open_page().error[0].value
+    assert studio.store.releases("kaas") == []
 
 
 def test_without_a_format_nothing_can_be_written(studio):
