@@ -58,7 +58,7 @@ def _per_version(*, keep: int = 8, spinner: str | bool = False) -> Callable[[Rea
 
         # Streamlit tells cached functions apart by this name.
         kept.__qualname__ = read.__qualname__
-        cached = st.cache_resource(show_spinner=spinner, max_entries=keep)(kept)
+        cached = st.cache_resource(show_spinner=spinner, show_time=True, max_entries=keep)(kept)
 
         def latest(project: str, /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Found:
             store = studio().store

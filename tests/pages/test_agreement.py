@@ -156,7 +156,7 @@ def test_agreement_with_one_vote_a_pair_says_what_is_missing(studio):
     assert "No two people have voted on the same pair yet." in shown(look_at(app, "People"))
 
 
-@pytest.mark.parametrize("tab", ["In numbers", "Contested pairs", "People", "Parts of the data", "Judges"])
+@pytest.mark.parametrize("tab", ["In numbers", "Contested pairs", "People", "Parts of the data", "More votes", "Judges"])
 def test_every_tab_stands_with_one_annotator(studio, tab):
     add_project(studio, "h", "k")
     look_at(open_page("agreement"), tab)

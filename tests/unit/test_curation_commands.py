@@ -106,3 +106,15 @@ def test_a_pair_that_is_not_there_a_decision_without_a_reason_and_a_strange_answ
     with pytest.raises(SystemExit, match="2"):
         run("decide", pair_id, "first", "--reviewer", "Rosa", "--reason", "why")
     assert run.studio.store.decisions(NAME).empty
+
+
+def test_without_votes_nothing_is_contested_and_every_pair_is_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    with workspace_of(tmp_path / "workspace") as studio:
+        add_project(studio, n_pairs=2)
+        told = {}
+        for name in ("curate", "left-out", "flips", "contested", "agreement"):
+            assert main([name, NAME, "--json"]) == 0, name
+            told[name] = json.loads(capsys.readouterr().out)
+    assert told["curate"]["excluded"] == {"no_votes": 2}
+    assert [row["reason"] for row in told["left-out"]["left_out"]] == ["no_votes"] * 2
+    assert (told["flips"]["pairs"], told["contested"]["pairs"], told["agreement"]["votes"]) == (0, 0, 0)
