@@ -36,7 +36,7 @@ from pipeline import (
 from pipeline.adapters import parquet
 from pipeline.adapters.store import Store
 from pipeline.decisions import Decisions
-from pipeline.errors import ProjectError
+from pipeline.errors import ExportError, ProjectError
 from pipeline.export import Contents, ExportResult, ReleaseOptions
 from pipeline.ports import Made
 from pipeline.publishing import Publishing
@@ -337,7 +337,14 @@ class Studio(Voting, Studies):
         written = export.write_release(
             contents, card=text, releases=releases, out_dir=out_dir, training_check=tried, check_loads=check_loads
         )
-        snapshots.save(self._snapshot(written.name), inputs, card=text, training_check=tried)
+        try:
+            snapshots.save(self._snapshot(written.name), inputs, card=text, training_check=tried)
+        except ExportError as error:
+            raise ExportError(
+                f"The release lies in {written.directory}, but the workspace's disk refuses what it was made from,"
+                " so it has no version yet.",
+                hint=f"Free some space on the disk of {self.settings.workspace}, and export again: the files stay as they are.",
+            ) from error
         release = Release(
             project=name,
             name=written.name,

@@ -61,6 +61,19 @@ def test_nothing_of_a_snapshot_stands_in_a_release(studio: Studio):
     assert studio.store.project(NAME).order_key.encode() not in texts
 
 
+def test_a_workspace_that_takes_no_snapshot_says_what_was_written_and_the_next_try_gives_it_its_version(studio: Studio):
+    snapshots = studio.settings.workspace / "snapshots"
+    snapshots.rename(snapshots.with_name("away"))
+    snapshots.write_text("a file where the folder should be")
+    with pytest.raises(ExportError, match="has no version yet") as refused:
+        studio.export(NAME, ["kto"])
+    assert "export again" in refused.value.hint
+    assert len(studio.store.releases(NAME)) == 1
+    snapshots.unlink()
+    written = studio.export(NAME, ["kto"])
+    assert (written.created, written.version) == (False, 2)
+
+
 def test_a_release_without_a_snapshot_says_so(studio: Studio):
     (studio.settings.workspace / "snapshots" / studio.store.releases(NAME)[0].name / "inputs.json").unlink()
     with pytest.raises(ExportError, match="cannot be made again"):

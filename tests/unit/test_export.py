@@ -572,6 +572,37 @@ def test_two_processes_with_other_hash_seeds_write_the_same_bytes(tmp_path):
     assert files_of(tmp_path / "out1") == files_of(tmp_path / "out2")
 
 
+FILLING = """
+import sys
+from pathlib import Path
+from pipeline import wiring
+from pipeline.errors import ExportError
+from pipeline.export import ReleaseOptions
+from pipeline.settings import Settings
+studio, disk = wiring.open_studio(Settings.from_env({}, workspace=Path(sys.argv[1]))), Path(sys.argv[2])
+studio.demo("Dutch")
+for jsonl in (False, True):
+    try:
+        studio.export("Demonstration Dutch", ["all"], out_dir=disk / "release", options=ReleaseOptions(jsonl=jsonl))
+    except ExportError as error:
+        print(error.message, list(disk.iterdir()), len(studio.store.releases("Demonstration Dutch")), sep="|")
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="mounts a small disk, as Linux lets a user do")
+def test_a_disk_that_fills_up_while_tables_are_written_is_told_and_leaves_nothing(tmp_path):
+    small = tmp_path / "small"
+    small.mkdir()
+    mounted = ["unshare", "-rm", "sh", "-c", 'mount -t tmpfs -o size=64k small "$0" && exec "$@"', str(small)]
+    if subprocess.run([*mounted, "true"], capture_output=True, timeout=60, check=False).returncode:
+        pytest.skip("this machine does not let a test mount a small disk")
+    command = [*mounted, sys.executable, "-c", FILLING, str(tmp_path / "workspace"), str(small)]
+    printed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=True).stdout.splitlines()
+    # The demonstration's own release stays the only one.
+    assert [line.split("|")[1:] for line in printed] == [["[]", "1"], ["[]", "1"]]
+    assert all("is full: the release could not be written" in line for line in printed)
+
+
 def test_half_a_character_leaves_the_vote_out_and_keeps_the_rest(study, tmp_path):
     small(study)
     pairs, votes = study.store.pairs(PROJECT.name), study.store.votes(PROJECT.name)
