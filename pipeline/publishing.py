@@ -14,7 +14,7 @@ from pathlib import Path
 import yaml
 
 from pipeline import jobs, privacy, versions
-from pipeline.adapters import hub_push
+from pipeline.adapters import hub_plan, hub_push, hub_refusals
 from pipeline.adapters.store import Store
 from pipeline.errors import PublishError
 from pipeline.privacy import Found
@@ -87,7 +87,7 @@ class Publishing:
             PublishError: The Hub would not take it.
         """
         chosen = self._find(name, release)
-        plan = hub_push.look(self._target(repo, is_private), Path(chosen.directory), project=name)
+        plan = hub_plan.look(self._target(repo, is_private), Path(chosen.directory), project=name)
         return _described(chosen, repo, is_private) | {
             "dry_run": True,
             "user": plan.user,
@@ -95,7 +95,7 @@ class Publishing:
             "files": [asdict(step) | {"does": str(step.does)} for step in plan.steps],
             "does": dict(Counter(str(step.does) for step in plan.steps)),
             "upload_bytes": sum(
-                step.size_bytes for step in plan.steps if step.does in (hub_push.Does.ADD, hub_push.Does.REPLACE)
+                step.size_bytes for step in plan.steps if step.does in (hub_plan.Does.ADD, hub_plan.Does.REPLACE)
             ),
         }
 
@@ -121,7 +121,7 @@ class Publishing:
         # A page reads what stands in the way off the job.
         with jobs.recording(self.store, project=name, kind=KIND, command=command) as recorder:
             chosen = self._find(name, release)
-            hub_push.check_name(repo)
+            hub_plan.check_name(repo)
             for hindrance in self.hindrances(name, release, texts_reviewed=texts_reviewed):
                 raise hindrance
 
@@ -160,8 +160,8 @@ class Publishing:
             self.store.add_publication(publication)
             self.store.note(publication.project, KIND, release=publication.release, revision=publication.revision)
 
-    def _target(self, repo: str, is_private: bool) -> hub_push.Target:
-        return hub_push.Target(
+    def _target(self, repo: str, is_private: bool) -> hub_refusals.Target:
+        return hub_refusals.Target(
             repo=repo, is_private=is_private, endpoint=self.settings.hub_endpoint, token=self.settings.hub_token
         )
 

@@ -10,7 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from pipeline.adapters.hub_push import Does, Plan, Pushed, Target, check_name, look, push
+from pipeline.adapters.hub_plan import Does, Plan, check_name, look
+from pipeline.adapters.hub_push import Pushed, push
+from pipeline.adapters.hub_refusals import Target
 from pipeline.errors import PublishError
 from tests.fakes.hub import Fault
 from tests.fakes.writable_hub import READ, WRITE, WritableHub
