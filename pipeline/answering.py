@@ -77,7 +77,7 @@ class Answering:
         with jobs.recording(self.store, project=name, kind="generate", command=command) as job:
             if runner is Runner.DISTILABEL:
                 wanted = self.unanswered(name, endpoint.model, among)[:limit]
-                asked = self._ask_in_pipeline(project, endpoint, wanted, text, job, progress)
+                asked = self._ask_in_pipeline(project, endpoint, wanted, (version, text), job, progress)
             report = generate.generate(
                 self.store,
                 distilabel_engine.DistilabelGenerator(open_conversation(endpoint, runner)),
@@ -93,7 +93,7 @@ class Answering:
                 on_progress=_reporting(job, progress),
                 should_stop=job.should_stop,
             )
-            job.message = report.ended_early
+            job.message = report.ended_early or " ".join(lane.tally.ended_early for lane in judges)
         report = report.after(asked) if asked else report
         self.ledger.save_price(endpoint)
         self.store.note(name, "generate", model=endpoint.model, stored=report.stored, failed=dict(report.failed))
@@ -109,7 +109,7 @@ class Answering:
         project: Project,
         endpoint: Endpoint,
         prompts: list[Prompt],
-        system_prompt: str,
+        system_prompt: tuple[str, str],
         job: jobs.JobRecorder,
         progress: Progress | None,
     ) -> Tally:
@@ -122,7 +122,8 @@ class Answering:
             project.name,
             endpoint,
             prompts,
-            system_prompt=system_prompt,
+            system_prompt=system_prompt[1],
+            system_prompt_version=system_prompt[0],
             on_progress=_reporting(job, progress),
             should_stop=job.should_stop,
         )

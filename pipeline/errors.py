@@ -13,6 +13,7 @@ PipelineError
 │   └── PublishError     a release cannot be sent to the Hub
 ├── JobError             a background job cannot be started or stopped
 └── BackendError         the database or another server failed
+    ├── UnstorableError  the database does not take these rows, however often they are sent
     ├── WorkspaceError   the workspace cannot be opened: newer, full, or not writable
     └── ArgillaError     the Argilla server is down, refuses the key, or does not hold what it should
 
@@ -75,6 +76,10 @@ class JobError(PipelineError):
 
 class BackendError(PipelineError):
     """The database or another server failed."""
+
+
+class UnstorableError(BackendError):
+    """The database does not take these rows, however often they are sent."""
 
 
 class WorkspaceError(BackendError):

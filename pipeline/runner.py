@@ -10,11 +10,13 @@ import asyncio
 import dataclasses
 import logging
 import random
+import time
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TypeVar
 
-from pipeline.errors import BackendError, EndpointError, PipelineError
+from pipeline.errors import BackendError, EndpointError, PipelineError, UnstorableError, WorkspaceError
 from pipeline.lane import Item, Lane, Patience, Question, Tally
 from pipeline.owners import is_dead, new_owner
 from pipeline.ports import Answer, Claimed, FailureReason, Made, RequestStore
@@ -40,6 +42,9 @@ ASK_ELSEWHERE_S = 1.0
 
 GATHER_S = 0.02
 """Commits begin at least so long apart: an answer on its own is written at once, many together share one commit."""
+
+SAVE_WAITS_S = (1.0, 4.0, 10.0)
+"""How long to wait before each new try to store answers where the database is locked or away: they may be paid for."""
 
 LONGEST_WAIT_S = 60.0
 TICK_S = 0.1
@@ -77,7 +82,9 @@ class _Run:
         self.store, self.lanes, self.patience, self.should_stop = store, lanes, patience, should_stop
         self.owner = new_owner()
         budgeted = {lane.purpose.project for lane in lanes if lane.endpoint.budget_usd is not None}
-        self.before = {project: store.spent(project) for project in budgeted}
+        self.spent_elsewhere = dict.fromkeys(budgeted, 0.0)
+        self.mean_price = dict.fromkeys(budgeted, 0.0)
+        self.counts_at = 0.0
         self.fatal: Exception | None = None
         self.unsaved: list[tuple[Lane, Item, Answer | Request]] = []
         self.is_saving, self.saves_at = False, 0.0
@@ -90,6 +97,7 @@ class _Run:
         loop = asyncio.get_running_loop()
         started = loop.time()
         self._open_throttles(started)
+        await self._count_spending(loop)
         timers = [asyncio.create_task(one()) for one in (self._keep_claims, self._look_elsewhere)]
         try:
             while not self._is_over():
@@ -205,17 +213,32 @@ class _Run:
         if budget is None:
             return True
         beside = [other for other in self.lanes if other.purpose.project == lane.purpose.project]
-        before_usd, n_before = self.before[lane.purpose.project]
-        spent = before_usd + sum(other.spent_usd for other in beside)
+        spent = self.spent_elsewhere[lane.purpose.project] + sum(other.spent_usd for other in beside)
         if spent + sum(other.reserved_usd for other in beside) + lane.rough_price(item) <= budget:
             return True
         if any(other.under_way for other in beside):
             return False
-        if spent < budget and spent + lane.mean_price(before_usd / n_before if n_before else 0.0) <= budget:
+        if spent < budget and spent + lane.mean_price(self.mean_price[lane.purpose.project]) <= budget:
             return True
         lane.tally.ended_early = f"The budget of {budget:.2f} US dollars is used up."
         lane.is_closed = True
         return False
+
+    async def _count_spending(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Count what budgeted projects have spent beside this run, and what their answers cost on average.
+
+        Other runs may be spending too, so it is counted again and again; at most a tenth of the time goes into it.
+        """
+        began = loop.time()
+        if began < self.counts_at:
+            return
+        for project in self.spent_elsewhere:
+            # What is stored of this run just now: the writer does one thing after the other.
+            here_usd = sum(lane.tally.cost_usd or 0.0 for lane in self.lanes if lane.purpose.project == project)
+            spent_usd, n_priced = await self._in_writer(partial(self.store.spent, project))
+            self.spent_elsewhere[project] = max(0.0, spent_usd - here_usd)
+            self.mean_price[project] = spent_usd / n_priced if n_priced else 0.0
+        self.counts_at = loop.time() + 10 * (loop.time() - began)
 
     # Who asks
 
@@ -344,6 +367,10 @@ class _Run:
         try:
             # Shielded: what has arrived is written even when the run is let go of in this moment.
             made = await asyncio.shield(self._in_writer(lambda: self._commit(batch)))
+        except BackendError:
+            # The end of the run tries once more.
+            self.unsaved[:0] = batch
+            raise
         finally:
             self.is_saving = False
         for (lane, item, came), one in zip(batch, made, strict=True):
@@ -354,21 +381,32 @@ class _Run:
             if not one.request.error:
                 self._follow(one)
             lane.on_progress(lane.tally)
+        await self._count_spending(asyncio.get_running_loop())
 
     def _commit(self, batch: list[tuple[Lane, Item, Answer | Request]]) -> list[Made]:
         made = [item.question.make(lane.request(item, came)) for lane, item, came in batch]
-        try:
-            self.store.save_made(made)
-        except BackendError:
-            # A text that the database refuses must not cost the answers that came with it.
-            return [self._commit_alone(one) for one in made]
+        for wait_s in (*SAVE_WAITS_S, None):
+            try:
+                self.store.save_made(made)
+            except UnstorableError:
+                # A text that the database refuses must not cost the answers that came with it.
+                return [self._commit_alone(one) for one in made]
+            except WorkspaceError:
+                raise
+            except BackendError as error:
+                if wait_s is None:
+                    raise
+                log.warning("answers not stored, another try follows: %s", error.message)
+                time.sleep(wait_s)
+            else:
+                break
         return made
 
     def _commit_alone(self, one: Made) -> Made:
         try:
             self.store.save_made([one])
             return one
-        except BackendError as error:
+        except UnstorableError as error:
             request = dataclasses.replace(one.request, text=None, error=str(FailureReason.MALFORMED), detail=error.message)
             self.store.save_made([failed := Made(request=request)])
             return failed
@@ -382,13 +420,19 @@ class _Run:
                 lane.tally.total += len(questions)
 
     def _check_failures(self, lane: Lane) -> None:
-        """End the run when too many in a row failed."""
-        if lane.failures_in_a_row >= max(FAILURES_IN_A_ROW, lane.endpoint.concurrency):
-            self.fatal = self.fatal or EndpointError(
-                f"{lane.failures_in_a_row} requests in a row failed; the last one: {lane.last_failure}.",
-                hint="Look at the failures and at the model's server, then start again: everything saved so far is kept, "
-                "and only what is missing is asked for.",
-            )
+        """End the run when too many in a row failed; a judge beside one that writes ends alone."""
+        if lane.failures_in_a_row < max(FAILURES_IN_A_ROW, lane.endpoint.concurrency):
+            return
+        said = f"{lane.failures_in_a_row} requests in a row failed; the last one: {lane.last_failure}."
+        if lane.follow is not None and any(other.follow is None for other in self.lanes):
+            lane.is_closed = True
+            lane.tally.ended_early = f"The judge was stopped: {said}"
+            return
+        self.fatal = self.fatal or EndpointError(
+            said,
+            hint="Look at the failures and at the model's server, then start again: everything saved so far is kept, "
+            "and only what is missing is asked for.",
+        )
 
 
 def _signal(answer: Answer) -> Signal:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 LONGEST_BODY = 32 * 1024 * 1024
 CONNECT_TIMEOUT_S = 10.0
+MOST_TOKENS = 1_000_000_000
+"""More than any server counts in one answer: a number above it is a mistake, and no database could keep the largest."""
 
 Body = dict[str, Any]
 
@@ -161,14 +163,14 @@ def _wait_s(headers: Mapping[str, str]) -> float | None:
             return wait_s
     try:
         return max(0.0, parsedate_to_datetime(headers.get("retry-after", "")).timestamp() - time.time())
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None
 
 
 def read_completion(body: Body) -> tuple[list[Body], int, int]:
     """Return the choices of a chat completion as `text, finish_reason, refusal`, and the tokens read and written.
 
-    Tokens are 0 where the server counted none or wrote something else there.
+    Tokens are 0 where the server counted none or wrote what cannot be a count there.
 
     Raises:
         MalformedError: It is no chat completion.
@@ -197,4 +199,4 @@ def read_completion(body: Body) -> tuple[list[Body], int, int]:
 
 
 def _tokens(count: object) -> int:
-    return count if isinstance(count, int) and count >= 0 else 0
+    return count if isinstance(count, int) and 0 <= count <= MOST_TOKENS else 0

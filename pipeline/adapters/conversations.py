@@ -1,15 +1,13 @@
 """Conversations: how is a model reached? Straight, over several servers, or from the machines of a cluster.
 
-Here a key is read from its variable; nothing else of the program ever holds one.
+A key goes from its variable straight into a conversation; nothing else of the program ever holds one.
 """
 
-import os
 from typing import Any
 
-from pipeline.adapters import ray_cluster
+from pipeline.adapters import endpoints, ray_cluster
 from pipeline.adapters.distilabel_engine import Conversation
 from pipeline.adapters.spread import SpreadConversation
-from pipeline.errors import SettingsError
 from pipeline.records import Endpoint, Runner
 
 
@@ -17,7 +15,7 @@ def open_conversation(endpoint: Endpoint, runner: Runner = Runner.LOCAL) -> Conv
     """Return a connection to the endpoint, with the key its variable holds.
 
     Raises:
-        SettingsError: The variable is not set, or the runner is not installed.
+        SettingsError: The variable is not set or holds no key, or the runner is not installed.
         BackendError: The cluster cannot be reached.
     """
     terms: dict[str, Any] = {
@@ -27,11 +25,6 @@ def open_conversation(endpoint: Endpoint, runner: Runner = Runner.LOCAL) -> Conv
     }
     if runner is Runner.RAY:
         return SpreadConversation(ray_cluster.actors(endpoint, terms))
-    key = os.environ.get(endpoint.api_key_env, "") if endpoint.api_key_env else ""
-    if endpoint.api_key_env and not key:
-        raise SettingsError(
-            f"The environment variable {endpoint.api_key_env} is not set.",
-            hint="Set it to your key for this server before you start the program; never type a key into a page.",
-        )
+    key = endpoints.key_in(endpoint.api_key_env)
     members = [Conversation(base_url=address, api_key=key, **terms) for address in endpoint.base_urls]
     return members[0] if len(members) == 1 else SpreadConversation(members)

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, Engine
 
-from pipeline.errors import BackendError, SettingsError, WorkspaceError
+from pipeline.errors import BackendError, SettingsError, UnstorableError, WorkspaceError
 
 BUSY_TIMEOUT_S = 30
 _ROWS_AT_ONCE = 20_000
@@ -89,9 +89,18 @@ def _explain(error: sa.exc.SQLAlchemyError) -> BackendError:
             f"The workspace's studio.db is damaged or is another kind of file: {text}.",
             hint="Move studio.db aside (do not delete it) and restore a copy, or choose another workspace.",
         )
+    said = text.splitlines()[0] if text else type(error).__name__
+    if not isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError | sa.exc.TimeoutError):
+        return _unstorable(said)
     return BackendError(
-        f"The database did not answer as expected: {text.splitlines()[0] if text else type(error).__name__}.",
+        f"The database did not answer as expected: {said}.",
         hint="Check that the database is running and that STUDIO_DATABASE_URL is right, then repeat the step.",
+    )
+
+
+def _unstorable(said: str) -> UnstorableError:
+    return UnstorableError(
+        f"The database does not take a row: {said}.", hint="Leave that row out, and repeat the step; nothing of it was stored."
     )
 
 
@@ -122,6 +131,9 @@ class Database:
             yield
         except sa.exc.SQLAlchemyError as error:
             raise _explain(error) from error
+        except (OverflowError, UnicodeError) as error:
+            # SQLite's driver refuses a number or a text before the database sees it.
+            raise _unstorable(str(error)) from error
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

@@ -10,6 +10,7 @@ import asyncio
 import json
 import logging
 import re
+import sys
 import time
 import warnings
 from collections.abc import Iterator, Mapping
@@ -40,13 +41,18 @@ def quiet_distilabel() -> Iterator[None]:
     """Import and load distilabel without its notes to its own developers; it takes three seconds, when a run starts.
 
     distilabel 1.5.3 declares fields in a way pydantic 2.12 warns about, uses names it deprecated itself, and leaves
-    template files open; each request it makes would be a line in the log.
+    template files open; each request it makes would be a line in the log. It also has every later crash print the local
+    variables, keys and answers among them.
     """
     for name in ("distilabel", "httpx", "httpx2", "openai"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    as_it_was = sys.excepthook
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        yield
+        try:
+            yield
+        finally:
+            sys.excepthook = as_it_was
 
 
 class Conversation:
@@ -164,8 +170,9 @@ class Conversation:
             )
 
     def _without_key(self, said: str) -> str:
-        """The server's words, cut to a length for a table; some servers repeat the key they refuse."""
-        return storable((said.replace(self._api_key, "[key]") if self._api_key else said)[:300])
+        """The server's words as a sentence, cut to a length for a table; some servers repeat the key they refuse."""
+        kept = storable((said.replace(self._api_key, "[key]") if self._api_key else said)[:300]).strip()
+        return kept if kept.endswith((".", "!", "?", "。", "…")) else f"{kept}."
 
 
 def _failure(reason: FailureReason, detail: str, *, wait_s: float | None = None, is_down: bool = False) -> Answer:

@@ -64,6 +64,7 @@ def ask(
     prompts: Sequence[Prompt],
     *,
     system_prompt: str,
+    system_prompt_version: str,
     on_progress: Callable[[Tally], None],
     should_stop: Callable[[], bool],
 ) -> Tally:
@@ -87,7 +88,8 @@ def ask(
         )
 
     ends_at = math.inf
-    with _process(_told(workspace, project, endpoint, prompts, system_prompt)) as process:
+    told = _told(workspace, project, endpoint, prompts, (system_prompt_version, system_prompt))
+    with _process(told) as process:
         try:
             while process.poll() is None and time.monotonic() < ends_at:
                 if ends_at == math.inf and should_stop():
@@ -112,7 +114,7 @@ def _spent(ledger: Ledger, project: str, model: str) -> dict[str, float]:
     return {name: float(rows[name].sum()) for name in ("answers", "tokens_in", "tokens_out", "cost_usd")}
 
 
-def _told(workspace: Path, project: str, endpoint: Endpoint, prompts: Sequence[Prompt], system_prompt: str) -> bytes:
+def _told(workspace: Path, project: str, endpoint: Endpoint, prompts: Sequence[Prompt], system_prompt: tuple[str, str]) -> bytes:
     """What the process of the pipeline must know. It reads the key and the database's address from its environment."""
     terms = asdict(endpoint)
     llm = {
@@ -122,9 +124,10 @@ def _told(workspace: Path, project: str, endpoint: Endpoint, prompts: Sequence[P
         "workspace": str(workspace),
         "project": project,
         "terms": terms,
+        "system_prompt_version": system_prompt[0],
         "owner": new_owner(),
     }
-    rows = [{"instruction": one.text, "system_prompt": system_prompt} for one in prompts]
+    rows = [{"instruction": one.text, "system_prompt": system_prompt[1]} for one in prompts]
     return json.dumps({"llm": llm, "rows": rows}).encode()
 
 

@@ -4,6 +4,7 @@ Asks OpenAI-compatible servers for their list of models. Sends a key only to the
 """
 
 import ipaddress
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +13,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from pipeline.errors import EndpointError
+from pipeline.errors import EndpointError, SettingsError
 from pipeline.terms import check_address
 
 FIND_TIMEOUT_S = 0.4
@@ -69,6 +70,28 @@ PRESETS = (
     Preset(name="Together", base_url="https://api.together.xyz/v1", api_key_env="TOGETHER_API_KEY"),
     Preset(name="Groq", base_url="https://api.groq.com/openai/v1", api_key_env="GROQ_API_KEY"),
 )
+
+
+def key_in(variable: str) -> str:
+    """Return the key that an environment variable holds, without the line break that a file often leaves at its end.
+
+    Without a variable it is empty, as for a server that asks for no key.
+
+    Raises:
+        SettingsError: The variable is not set, or holds what cannot be a key.
+    """
+    key = os.environ.get(variable, "").strip() if variable else ""
+    if variable and not key:
+        raise SettingsError(
+            f"The environment variable {variable} is not set.",
+            hint="Set it to your key for this server before you start the program; never type a key into a page.",
+        )
+    if not (key.isascii() and key.isprintable()):
+        raise SettingsError(
+            f"What {variable} holds cannot be a key: it has a line break, or a letter that no key has.",
+            hint="Copy the key again from the provider's page, and set the variable anew before you start the program.",
+        )
+    return key
 
 
 def may_send(api_key_env: str, base_url: str, listed: Iterable[tuple[str, str]] = ()) -> bool:

@@ -14,6 +14,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from pipeline.adapters import endpoints
 from pipeline.adapters.distilabel_engine import Conversation, Messages
 from pipeline.errors import BackendError, EndpointError, PipelineError, SettingsError
 from pipeline.ports import Answer, FailureReason
@@ -103,12 +104,12 @@ class Asker:
 
     async def ask(self, messages: Messages) -> Answer | tuple[str, str]:
         """Return what the model says, asked once; or the message and the hint of what ends the run."""
-        key = os.environ.get(self._api_key_env, "") if self._api_key_env else ""
-        if self._api_key_env and not key:
-            said = f"The variable {self._api_key_env} is not set on a machine of the Ray cluster."
+        try:
+            if self._conversation is None:
+                self._conversation = Conversation(api_key=endpoints.key_in(self._api_key_env), **self._terms)
+        except SettingsError as error:
+            said = f"{error.message.removesuffix('.')} on a machine of the Ray cluster."
             return said, "Set it on each machine before Ray is started there: no key travels over the cluster."
-        if self._conversation is None:
-            self._conversation = Conversation(api_key=key, **self._terms)
         try:
             return await self._conversation.ask(messages)
         except PipelineError as error:

@@ -32,12 +32,14 @@ class StoredLLM(EndpointLLM):
         workspace: The folder of the workspace. Its process reads the database's address and the key from its environment.
         project: The project that pays.
         terms: The fields of an `Endpoint` beside model and address, such as `concurrency`, `api_key_env` or `budget_usd`.
+        system_prompt_version: Which version of the project's system prompt the conversations begin with; empty for none.
         owner: The run that this belongs to, after whose end it asks for nothing more; empty for none.
     """
 
     workspace: str
     project: str
     terms: dict[str, Any] = Field(default_factory=dict)
+    system_prompt_version: str = ""
     owner: str = ""
 
     _store: Store | None = PrivateAttr(None)
@@ -72,7 +74,13 @@ class StoredLLM(EndpointLLM):
             for messages in inputs
             for sample in range(num_generations)
         ]
-        purpose = Purpose(project=self.project, name="generate", model=self.model, parameters=conversation.parameters)
+        purpose = Purpose(
+            project=self.project,
+            name="generate",
+            model=self.model,
+            parameters=conversation.parameters,
+            system_prompt_version=self.system_prompt_version,
+        )
         lane = Lane(purpose=purpose, endpoint=endpoint, questions=questions, total=len(questions), close=conversation.close)
         run(self._store, [lane], should_stop=self._should_stop)
         found = [came.get(question.key) for question in questions]

@@ -2,7 +2,11 @@
 
 import itertools
 import json
+import re
 import socket
+import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -20,7 +24,7 @@ from pipeline.lane import Patience, Report
 from pipeline.records import Endpoint, Project
 from pipeline.runner import run
 from tests.fakes.model_server import RATED, ModelServer, Reply, failing
-from tests.terminal import studio
+from tests.terminal import ROOT, Result, studio
 from tests.unit.test_generate import project_of
 
 PATIENCE = Patience(attempts=3, first_wait_s=0.05, outage_s=20)
@@ -343,3 +347,92 @@ def test_a_failed_answer_that_cost_money_is_counted(store: Store, server: ModelS
     # 10 + 5 tokens for the good one and 9 + 1 for the empty one, at 0.1 dollars each.
     assert report.cost_usd == pytest.approx(2.5)
     assert report.failed == {"empty": 1}
+
+
+def test_a_count_of_tokens_that_no_server_can_mean_costs_no_answer(store: Store, server: ModelServer) -> None:
+    project = project_with(store, 20)
+    server.replies["vraag 7"] = [Reply(tokens=(10, 10**25))]
+    report = generated(store, project, server)
+    assert (report.stored, report.failed) == (20, {})
+
+
+def test_answers_wait_for_a_database_that_is_locked_for_a_while(store: Store, server: ModelServer, workspace: Path) -> None:
+    project = project_with(store, 6)
+    store.close()
+    sa.event.listen(store.engine, "connect", lambda connection, _: connection.execute("PRAGMA busy_timeout=1"))
+    blocker = sqlite3.connect(workspace / "studio.db", isolation_level=None, check_same_thread=False)
+    released = threading.Timer(1.5, lambda: blocker.execute("ROLLBACK"))
+
+    def answer(prompt: str) -> Reply:
+        # Someone takes the database while answers are under way, and keeps it longer than a writer waits.
+        if not blocker.in_transaction and not released.is_alive():
+            blocker.execute("BEGIN IMMEDIATE")
+            released.start()
+        return Reply(text=f"Antwoord op {prompt}")
+
+    server.answer = answer
+    report = generated(store, project, server, concurrency=6)
+    blocker.close()
+    assert (report.stored, report.failed, len(server.asked)) == (6, {}, 6)
+
+
+def test_two_runs_with_one_budget_keep_it_together(store: Store, server: ModelServer, workspace: Path) -> None:
+    project = project_with(store, 60)
+    server.models, server.delay_s = ("one", "two"), 0.05
+    # 10 tokens read and 5 written at 1,000 dollars a million: 0.015 an answer, so 0.60 buys forty. Both would buy 80.
+    terms = ("--price-in", 1000, "--price-out", 1000, "--max-tokens", 5, "--budget", 0.6, "--concurrency", 2)
+    reports: dict[str, Result] = {}
+
+    def work(model: str) -> None:
+        reports[model] = studio(workspace, "generate", project.name, "--model", model, "--base-url", server.base_url, *terms)
+
+    threads = [threading.Thread(target=work, args=(model,)) for model in server.models]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    assert {report.code for report in reports.values()} == {0}, reports
+    spent_usd, answers = store.spent(project.name)
+    # At most what the other had under way as the last one was asked for.
+    assert 36 <= answers <= 42
+    assert spent_usd == pytest.approx(0.015 * answers)
+
+
+def test_a_judge_nobody_can_read_ends_alone_and_says_so(store: Store, server: ModelServer, workspace: Path) -> None:
+    project_with(store, 30)
+    server.models = ("tiny", "judge")
+    text = "Het antwoord op deze vraag is ja, want dat weet iedereen in dit land al heel lang. "
+    server.answer = lambda shown: Reply(text="Geen idee." if "<text 1>" in shown else text + shown)
+    terms = ("--model", "tiny", "--base-url", server.base_url, "--judge-model", "judge", "--concurrency", 4)
+    done = studio(workspace, "generate", "nl", *terms)
+    assert (done.code, done.answer["stored"]) == (0, 30), done.messages
+    assert re.match(r"The judge was stopped: 1\d requests in a row failed", done.answer["judged"]["ended_early"])
+    # Ten, what came with the tenth, and what was under way just then.
+    assert sum("<text 1>" in asked.prompt for asked in server.asked) <= 10 + 2 * 4
+
+
+def test_a_crash_after_distilabel_is_loaded_tells_neither_key_nor_text() -> None:
+    crash = """
+from pipeline.adapters.distilabel_engine import Conversation
+def run(key, prompt):
+    Conversation(model="tiny", base_url="http://localhost:1/v1", api_key=key)
+    raise RuntimeError("something nobody thought of")
+run("sk-" + "geheim", "een " + "vraag")
+"""
+    done = subprocess.run([sys.executable, "-c", crash], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    assert "something nobody thought of" in done.stderr
+    assert "sk-geheim" not in done.stderr
+    assert "een vraag" not in done.stderr
+
+
+@pytest.mark.parametrize(("held", "code"), [("sk-geheim\n", 0), ("sk-ge\nheim", 1), ("sk-gehëim", 1)])
+def test_a_key_with_a_line_break_at_its_end_is_used_and_what_is_no_key_is_refused_unread(
+    store: Store, server: ModelServer, workspace: Path, held: str, code: int
+) -> None:
+    project_with(store, 2)
+    server.key = "sk-geheim"
+    terms = ("--model", "tiny", "--base-url", server.base_url, "--api-key-env", "MY_KEY")
+    done = studio(workspace, "generate", "nl", *terms, MY_KEY=held)
+    assert done.code == code, done.messages
+    assert code == 0 or "cannot be a key" in done.answer["error"]
+    assert "heim" not in json.dumps(done.answer) + done.messages

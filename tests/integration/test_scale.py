@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from pipeline.adapters import schema
 from pipeline.adapters.ray_cluster import Asker
 from pipeline.adapters.store import Store
-from pipeline.records import HUMAN, Project, Prompt, Response, prompt_id, response_id
+from pipeline.records import HUMAN, DocumentKind, Project, Prompt, Response, prompt_id, response_id
 from tests.conftest import ROOT
 from tests.fakes.model_server import ModelServer, Reply
 from tests.terminal import command, environment, studio
@@ -138,6 +138,8 @@ def resume(store: Store, workspace: Path, server: ModelServer, arguments: list[s
     assert len(store.pairs("nl")) == PROMPTS
     assert {prompt: server.answered[prompt] for prompt in paid} == paid
     assert len(server.asked) <= PROMPTS + CONCURRENCY
+    told = store.frame(sa.select(schema.requests.c.system_prompt_version))["system_prompt_version"]
+    assert set(told) == {store.document("nl", DocumentKind.SYSTEM_PROMPT)[0]} != {""}
     assert store.claim_owners() == []
 
 
@@ -160,7 +162,7 @@ def test_a_run_on_a_ray_cluster_that_is_killed_goes_on_on_another_and_pays_for_n
 def test_a_machine_of_the_cluster_without_the_key_says_so() -> None:
     said = asyncio.run(Asker("NOT_SET_ANYWHERE", {"model": "tiny", "base_url": "http://127.0.0.1:9/v1"}).ask([]))
     assert said == (
-        "The variable NOT_SET_ANYWHERE is not set on a machine of the Ray cluster.",
+        "The environment variable NOT_SET_ANYWHERE is not set on a machine of the Ray cluster.",
         "Set it on each machine before Ray is started there: no key travels over the cluster.",
     )
 
