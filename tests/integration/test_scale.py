@@ -40,6 +40,7 @@ def project(store: Store) -> None:
     """A project of so many prompts, each with a person's answer."""
     prompts = [Prompt(id=prompt_id("Dutch", f"vraag {n}"), text=f"vraag {n}", position=n) for n in range(PROMPTS)]
     store.add_project(Project(name="nl", language="Dutch", code="nld", source="test", revision="1"))
+    store.save_document("nl", DocumentKind.SYSTEM_PROMPT, "Antwoord in het Nederlands.")
     store.add_prompts("nl", prompts)
     human = [Response(id=response_id(one.id, HUMAN, "Mens"), prompt_id=one.id, source=HUMAN, text="Mens") for one in prompts]
     store.add_responses("nl", human)
