@@ -21,8 +21,8 @@ install:  ## everything a developer needs, exactly as locked
 setup: install  ## what the browser, Postgres and Argilla tests need besides
 	sh tests/setup.sh
 
-test: setup  ## all tests
-	$(BIN)/python -m pytest
+test: setup  ## all tests, in two processes
+	$(BIN)/python -m pytest -n 2
 
 check: install lint types imports test  ## what CI runs
 

@@ -123,13 +123,14 @@ def standing(annotators: Iterable[AnnotatorProgress]) -> pd.DataFrame:
 
 
 def contested(queue: pd.DataFrame, pairs: pd.DataFrame, urls: Mapping[str, str]) -> pd.DataFrame:
-    """Return the pairs of a review queue with their prompts, and where Argilla shows each, empty where it does not."""
+    """Return the pairs of a review queue: where Argilla shows each, empty where it does not, its votes and its prompt."""
     prompts = pairs.set_index("pair_id")["prompt"].reindex(queue["pair_id"])
     return pd.DataFrame(
         {
-            "prompt": prompts.to_numpy(),
-            "votes": queue["n_votes"].to_numpy(),
+            # First, for a phone shows no more than the first columns.
             "in Argilla": [urls.get(pair_id, "") for pair_id in queue["pair_id"]],
+            "votes": queue["n_votes"].to_numpy(),
+            "prompt": prompts.to_numpy(),
         }
     )
 

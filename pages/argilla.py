@@ -120,7 +120,7 @@ def _show_disagreements(project: Project) -> None:
     if contested.empty:
         return
     # Looked up at the server when somebody asks for it.
-    if not st.toggle(f"Show the {len(contested):,} pairs on which people differ most"):
+    if not st.toggle(f"Show the pairs on which people differ most ({len(contested):,})"):
         return
     try:
         urls = services.studio().tracking.pair_urls(project.name, list(contested["pair_id"]))

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from xdist.scheduler import LoadScopeScheduling
 
 # Read when the Hub's client is imported: its other protocol cannot be served by the test's Hub.
 os.environ.setdefault("HF_HUB_DISABLE_XET", "1")
@@ -22,6 +23,17 @@ from tests.argilla.stack import Ports, Stack, StackError
 from tests.serving import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+class ByFile(LoadScopeScheduling):
+    """With `-n 2` the tests of a file stay together, and so do all with Argilla, which is started once and killed by some."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "argilla" if "argilla" in nodeid else nodeid.split("::")[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> ByFile:
+    return ByFile(config, log)
 
 
 @pytest.fixture

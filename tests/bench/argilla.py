@@ -87,6 +87,7 @@ def measure(stack: Stack, folder: Path) -> dict[str, float]:
     raw_s = min(timed(lambda: sum(len(page) for page in argilla_records.answered(site.owner, dataset))) for _ in range(2))
     pull_s = timed(lambda: backend.pull(NAME))
     again_s = timed(lambda: backend.pull(NAME))
+    polls = sorted(timed(lambda: backend.progress(NAME)) for _ in range(20))
     votes = store.vote_counts(NAME)["votes"]
     mine = client.datasets(name=NAME, workspace=site.workspace)
     sdk_s = timed(lambda: sum(1 for _ in mine.records(with_responses=True, batch_size=1000)))
@@ -98,6 +99,7 @@ def measure(stack: Stack, folder: Path) -> dict[str, float]:
         "raw_s": raw_s,
         "pull_s": pull_s,
         "pull_again_s": again_s,
+        "poll_s": polls[10],
         "sdk_read_s": sdk_s,
         "pull_to_raw": pull_s / raw_s,
         "sdk_to_raw": sdk_s / raw_s,

@@ -1,14 +1,11 @@
-"""A real chromium that can reach this machine alone, and a dashboard for it to open."""
+"""A real chromium that can reach this machine alone."""
 
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
-
-from tests.serving import dashboard
 
 ARGUMENTS = (
     "--no-sandbox",
@@ -69,10 +66,3 @@ def open_page(chromium: Browser) -> OpenPage:
         assert outside == [], "the page asked for something outside this machine"
 
     return opened
-
-
-@pytest.fixture
-def served(workspace: Path) -> Iterator[str]:
-    """The address of a dashboard on an empty workspace."""
-    with dashboard(workspace) as address:
-        yield address

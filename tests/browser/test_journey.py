@@ -3,6 +3,7 @@
 import io
 import re
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -11,10 +12,18 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import SIZES, OpenPage
 from tests.fakes.model_server import ModelServer
+from tests.serving import dashboard
 
 N_PROMPTS = 4
 # A press in the moment a pair appears is ignored, for nobody can have read it.
 READ_MS = 800
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a dashboard that was never opened before; each journey starts a project of its own there."""
+    with dashboard(tmp_path_factory.mktemp("journey") / "workspace") as address:
+        yield address
 
 
 def go(page: Page, title: str) -> None:
@@ -90,8 +99,7 @@ def export(page: Page, folder: Path) -> list[dict[str, object]]:
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("size", ["desktop", "phone"])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("size", "scheme"), [("desktop", "light"), ("phone", "dark")])
 def test_from_the_first_screen_to_an_exported_file(served: str, open_page: OpenPage, tmp_path: Path, size: str, scheme: str):
     with ModelServer() as server, open_page(size=size, scheme=scheme) as page:
         page.goto(served)
@@ -99,7 +107,7 @@ def test_from_the_first_screen_to_an_exported_file(served: str, open_page: OpenP
         expect(page.get_by_text("Demonstration English")).to_be_visible()
         expect(page.get_by_text("This is a demonstration, not Aya").first).to_be_visible()
         go(page, "Languages")
-        start_project(page, "العربية")
+        start_project(page, f"العربية {size}")
         generate(page, server)
         vote(page, by_key=size == "desktop")
         page.get_by_role("button", name="See how far we are").click()

@@ -132,8 +132,9 @@ def test_a_certificate_nobody_knows_is_named(store: Store, tmp_path: Path):
     assert "certificate" in said.hint
 
 
-def test_a_server_that_goes_away_in_the_middle_is_named(store: Store):
-    with web({VERSION: Reply({"version": "2.8.0"})}.get) as (url, _):
+@pytest.mark.parametrize("silent_s", [0, 2.8], ids=["hangs up", "says nothing more"])
+def test_a_server_that_goes_away_in_the_middle_is_named(store: Store, silent_s: float):
+    with web(lambda path: Reply({"version": "2.8.0"}) if path == VERSION else time.sleep(silent_s)) as (url, _):
         said = refused(store, url)
     assert "answered, and then went away" in said.message
     assert "What was saved before is kept" in said.hint

@@ -100,7 +100,8 @@ class ModelServer:
                 web.get("/order", self._order),
             ]
         )
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
+        # Like a real one it drops what it was writing when the client is gone.
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2, handler_cancellation=True)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", self.port)
         await site.start()

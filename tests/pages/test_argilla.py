@@ -148,7 +148,7 @@ def test_the_pairs_people_differ_on_stand_there_with_their_links(connected: Stud
     connected.push(NAME, "argilla")
     app = open_page("argilla")
     toggle = next(toggle for toggle in app.toggle if "differ most" in toggle.label)
-    assert toggle.label == "Show the 1 pairs on which people differ most"
+    assert toggle.label == "Show the pairs on which people differ most (1)"
     toggle.set_value(True).run()
     (row,) = app.dataframe[-1].value.to_dict("records")
     assert (row["prompt"], row["votes"]) == (f"{HOSTILE} 1", 2)
