@@ -51,8 +51,7 @@ def _form(project: Project, read: ReadPair, pair_id: str, *, is_decided: bool, k
         st.warning("Choose what is better first.")
         return
     try:
-        said = read.sides.get(choice) or Choice(choice)
-        services.studio().decisions.review(project.name, pair_id, said, reviewer=reviewer, reason=reason)
+        services.studio().decisions.review(project.name, pair_id, read.choice(choice), reviewer=reviewer, reason=reason)
     except PipelineError as error:
         widgets.error_box(error)
         return

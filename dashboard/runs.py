@@ -108,10 +108,8 @@ def show_end(project: Project, job: Job) -> None:
     label = "Resume" if left or not failed else f"Ask again for the {failed:,} that failed"
     if jobs.resume_arguments(job) and st.button(label, type="primary", key=f"resume-{job.id}"):
         _start_again(job)
-    printed = jobs.log_tail(services.studio().settings.workspace, job.id)
-    if job.state is JobState.FAILED and printed:
-        with st.expander("What the worker printed last"):
-            st.code(printed, language=None)
+    if job.state is JobState.FAILED:
+        widgets.worker_output(job)
 
 
 def _is_complete(project: Project, job: Job, model: str) -> bool:

@@ -49,10 +49,7 @@ def _show_end(job: Job) -> None:
         st.success(widgets.plain(f"{KINDS[job.kind]} is done, {job.ended_at[:16].replace('T', ' ')} UTC. {job.message}"))
         return
     st.error(widgets.plain(f"{KINDS[job.kind]} stopped. {job.message} Start it again: what is done already is not done twice."))
-    printed = jobs.log_tail(services.studio().settings.workspace, job.id)
-    if printed:
-        with st.expander("What the worker printed last"):
-            st.code(printed, language=None)
+    widgets.worker_output(job)
 
 
 def start(kind: str, project: str, *, suggest: bool = False) -> None:

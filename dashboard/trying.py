@@ -72,7 +72,4 @@ def _show_end(job: Job) -> None:
         st.warning("Trying the training was stopped, and nothing was written.")
         return
     st.error(widgets.plain(job.message if job.message != jobs.DIED else "It stopped unexpectedly, and nothing was written."))
-    printed = jobs.log_tail(services.studio().settings.workspace, job.id)
-    if printed:
-        with st.expander("What was printed last"):
-            st.code(printed, language=None)
+    widgets.worker_output(job)

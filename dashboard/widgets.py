@@ -11,9 +11,9 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from dashboard import services, state, tables
-from pipeline import demonstration
+from pipeline import demonstration, jobs
 from pipeline.errors import PipelineError
-from pipeline.records import Project
+from pipeline.records import Job, Project
 
 PAGES = {
     "overview": "overview.py",
@@ -84,6 +84,14 @@ def empty_state(message: str, *, next_page: str, label: str) -> None:
 def error_box(error: PipelineError) -> None:
     """Show what happened and what to do about it."""
     st.error(f"{plain(error.message)}\n\n{plain(error.hint)}")
+
+
+def worker_output(job: Job) -> None:
+    """Let the visitor see what a job's process printed last, if it printed anything."""
+    printed = jobs.log_tail(services.studio().settings.workspace, job.id)
+    if printed:
+        with st.expander("What the worker printed last"):
+            st.code(printed, language=None)
 
 
 def plain(text: str) -> str:

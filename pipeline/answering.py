@@ -122,8 +122,7 @@ class Answering:
             project.name,
             endpoint,
             prompts,
-            system_prompt=system_prompt[1],
-            system_prompt_version=system_prompt[0],
+            system_prompt=system_prompt,
             on_progress=_reporting(job, progress),
             should_stop=job.should_stop,
         )

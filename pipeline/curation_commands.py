@@ -13,6 +13,7 @@ import pandas as pd
 from pipeline import consensus
 from pipeline.adjudicate import Order
 from pipeline.curate import METHODS, REASONS, TIES, Rules
+from pipeline.insights import plain_rows
 from pipeline.records import Choice, Summary
 from pipeline.studio import Studio
 
@@ -109,7 +110,7 @@ def history(studio: Studio, options: argparse.Namespace) -> Summary:
 def decide(studio: Studio, options: argparse.Namespace) -> Summary:
     """Decide a pair above its votes, or take a decision back; every vote stays as it was cast."""
     read = studio.decisions.read(options.project, options.pair)
-    choice = read.sides.get(options.choice) or Choice(options.choice)
+    choice = read.choice(options.choice)
     studio.decisions.review(options.project, options.pair, choice, reviewer=options.reviewer, reason=options.reason)
     outcomes = studio.decisions.queue(options.project)
     return {"pair_id": options.pair, "decided": options.choice, "waiting": int((~outcomes["is_decided"]).sum())}
@@ -121,7 +122,5 @@ def rename_annotator(studio: Studio, options: argparse.Namespace) -> Summary:
 
 
 def _rows(frame: pd.DataFrame, limit: int) -> list[Summary]:
-    """The first rows of a frame as plain values, all of them for 0."""
-    some = frame.head(limit) if limit > 0 else frame
-    rows = some.astype(object).where(some.notna(), None).to_dict("records")
-    return [{str(name): value for name, value in row.items()} for row in rows]
+    """The first rows of a frame, all of them for 0."""
+    return plain_rows(frame.head(limit) if limit > 0 else frame)

@@ -37,6 +37,10 @@ class ReadPair(NamedTuple):
     sides: Mapping[str, Choice]
     history: pd.DataFrame
 
+    def choice(self, said: str) -> Choice:
+        """Return the choice that a reviewer means who says a, b, or the name of another choice."""
+        return self.sides.get(said) or Choice(said)
+
 
 class Decisions:
     """What decides the pairs of a project. Safe to share between visitors: it holds no state of theirs."""

@@ -40,10 +40,10 @@ def look_closer(store: Store, name: str) -> dict[str, Any]:
     outlook = more_votes.expect(votes, labels=labels)
     ratings = agreement.measure_ratings(judge_ratings(store.judgements(name)))
     return {
-        "people": _plain(people[list(PEOPLE)]),
+        "people": plain_rows(people[list(PEOPLE)]),
         "questions": [asdict(question) for question in annotators.questions(people)],
-        "segments": _plain(segments.by_segment(votes, pairs, labels=labels)),
-        "more_votes": {"why": outlook.why, "plans": _plain(outlook.plans)},
+        "segments": plain_rows(segments.by_segment(votes, pairs, labels=labels)),
+        "more_votes": {"why": outlook.why, "plans": plain_rows(outlook.plans)},
         "judge_ratings": {rating: asdict(coefficient) for rating, coefficient in ratings.items()},
     }
 
@@ -71,7 +71,7 @@ def judge_ratings(judgements: pd.DataFrame) -> pd.DataFrame:
     return both[both["rating"].isin(agreement.RATINGS)].reset_index(drop=True)
 
 
-def _plain(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """The rows of a frame, None where a number is undefined."""
+def plain_rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the rows of a frame as plain values, None where one is undefined."""
     rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
     return [{str(name): value for name, value in row.items()} for row in rows]

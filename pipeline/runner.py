@@ -83,7 +83,7 @@ class _Run:
         self.owner = new_owner()
         budgeted = {lane.purpose.project for lane in lanes if lane.endpoint.budget_usd is not None}
         self.spent_elsewhere = dict.fromkeys(budgeted, 0.0)
-        self.mean_price = dict.fromkeys(budgeted, 0.0)
+        self.usual_price = dict.fromkeys(budgeted, 0.0)
         self.counts_at = 0.0
         self.fatal: Exception | None = None
         self.unsaved: list[tuple[Lane, Item, Answer | Request]] = []
@@ -218,7 +218,7 @@ class _Run:
             return True
         if any(other.under_way for other in beside):
             return False
-        if spent < budget and spent + lane.mean_price(self.mean_price[lane.purpose.project]) <= budget:
+        if spent < budget and spent + lane.mean_price(self.usual_price[lane.purpose.project]) <= budget:
             return True
         lane.tally.ended_early = f"The budget of {budget:.2f} US dollars is used up."
         lane.is_closed = True
@@ -237,7 +237,7 @@ class _Run:
             here_usd = sum(lane.tally.cost_usd or 0.0 for lane in self.lanes if lane.purpose.project == project)
             spent_usd, n_priced = await self._in_writer(partial(self.store.spent, project))
             self.spent_elsewhere[project] = max(0.0, spent_usd - here_usd)
-            self.mean_price[project] = spent_usd / n_priced if n_priced else 0.0
+            self.usual_price[project] = spent_usd / n_priced if n_priced else 0.0
         self.counts_at = loop.time() + 10 * (loop.time() - began)
 
     # Who asks

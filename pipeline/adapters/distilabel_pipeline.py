@@ -63,12 +63,13 @@ def ask(
     endpoint: Endpoint,
     prompts: Sequence[Prompt],
     *,
-    system_prompt: str,
-    system_prompt_version: str,
+    system_prompt: tuple[str, str],
     on_progress: Callable[[Tally], None],
     should_stop: Callable[[], bool],
 ) -> Tally:
     """Run the pipeline over these prompts in a process of its own; return what it brought into the store.
+
+    `system_prompt`: its version and its text, as `Store.document` returns them.
 
     Raises:
         BackendError: The pipeline broke. What was saved before stays saved.
@@ -88,8 +89,7 @@ def ask(
         )
 
     ends_at = math.inf
-    told = _told(workspace, project, endpoint, prompts, (system_prompt_version, system_prompt))
-    with _process(told) as process:
+    with _process(_told(workspace, project, endpoint, prompts, system_prompt)) as process:
         try:
             while process.poll() is None and time.monotonic() < ends_at:
                 if ends_at == math.inf and should_stop():
@@ -116,7 +116,7 @@ def _spent(ledger: Ledger, project: str, model: str) -> dict[str, float]:
 
 def _told(workspace: Path, project: str, endpoint: Endpoint, prompts: Sequence[Prompt], system_prompt: tuple[str, str]) -> bytes:
     """What the process of the pipeline must know. It reads the key and the database's address from its environment."""
-    terms = asdict(endpoint)
+    terms, (version, text) = asdict(endpoint), system_prompt
     llm = {
         "model": terms.pop("model"),
         "base_url": terms.pop("base_url"),
@@ -124,10 +124,10 @@ def _told(workspace: Path, project: str, endpoint: Endpoint, prompts: Sequence[P
         "workspace": str(workspace),
         "project": project,
         "terms": terms,
-        "system_prompt_version": system_prompt[0],
+        "system_prompt_version": version,
         "owner": new_owner(),
     }
-    rows = [{"instruction": one.text, "system_prompt": system_prompt[1]} for one in prompts]
+    rows = [{"instruction": one.text, "system_prompt": text} for one in prompts]
     return json.dumps({"llm": llm, "rows": rows}).encode()
 
 
