@@ -307,10 +307,18 @@ def offer_judging(project: Project, endpoints: list[Endpoint]) -> None:
                     "Models favour their own; choose another, or know that the card will say so."
                 )
             )
-    limit = st.number_input("Only so many pairs (empty: all)", min_value=1, max_value=len(pairs), value=None, key="judge-limit")
-    chosen = pairs.head(int(limit)) if limit else pairs
+    set_aside = len(pairs) - len(services.open_pairs(project.name))
+    if set_aside:
+        count = model_tables.counted(set_aside, "pair is", "pairs are")
+        st.write(f"{count} set aside and will not be judged. Once brought back, the next run judges what was.")
+    left = services.unjudged(project.name, endpoints[0].model, style)
+    if left.empty:
+        st.success(widgets.plain(f"{endpoints[0].model} has judged every pair in this way."))
+        return
+    limit = st.number_input("Only so many pairs (empty: all)", min_value=1, max_value=len(left), value=None, key="judge-limit")
+    chosen = left.head(int(limit)) if limit else left
     _show_estimate([estimates.estimate_verdicts(chosen, one) for one in endpoints], "Verdicts, both orders")
-    if st.button(f"Start: judge {len(chosen):,} pairs", type="primary", key="judge-start"):
+    if st.button(f"Start: judge {model_tables.counted(len(chosen), 'pair', 'pairs')}", type="primary", key="judge-start"):
         _start("judge", project, endpoints, limit=int(limit) if limit else None, style=style)
 
 

@@ -112,6 +112,11 @@ def spend(asked: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def counted(n: int, one: str, several: str) -> str:
+    """Return a number with the word that goes with it."""
+    return f"{n:,} {one if n == 1 else several}"
+
+
 def duration(seconds: float) -> str:
     """Return a length of time in words."""
     if seconds < 90:

@@ -105,9 +105,8 @@ def show_end(project: Project, job: Job) -> None:
     failed, left = sum(job.failed.values()), max(0, job.total - job.done)
     text = f"{model}: {why} {jobs.answered(job):,} answers came in, {failed:,} failed, {left:,} are left. {_took(job)}"
     (st.error if job.state is JobState.FAILED else st.warning)(widgets.plain(text))
-    label = "Resume" if left or not failed else f"Ask again for the {failed:,} that failed"
-    if jobs.resume_arguments(job) and st.button(label, type="primary", key=f"resume-{job.id}"):
-        _start_again(job)
+    if jobs.resume_arguments(job):
+        _offer_to_go_on(job, "Resume" if left or not failed else f"Ask again for the {failed:,} that failed")
     if job.state is JobState.FAILED:
         widgets.worker_output(job)
 
@@ -125,9 +124,23 @@ def _took(job: Job) -> str:
     return f"For 1,000 it took {model_tables.duration(took.seconds)}{price}."
 
 
-def _start_again(job: Job) -> None:
+def _offer_to_go_on(job: Job, label: str) -> None:
+    """The button that starts what a run left, with the budget it goes on under where it had one."""
+    budget = jobs.option(job, "--budget")
+    raised = None
+    if budget:
+        raised = st.number_input(
+            "Budget for this project, US dollars",
+            min_value=0.0,
+            value=float(budget),
+            format="%g",
+            key=f"budget-{job.id}",
+            help="What earlier runs of the project spent counts: raise it to go on.",
+        )
+    if not st.button(label, type="primary", key=f"resume-{job.id}"):
+        return
     try:
-        services.studio().resume(job)
+        services.studio().resume(job, budget_usd=raised)
     except PipelineError as error:
         widgets.error_box(error)
         return

@@ -349,6 +349,12 @@ def judges(project: str) -> pd.DataFrame:
     return studio().judges(project)
 
 
+@_per_version(spinner="Counting the verdicts…")
+def unjudged(project: str, model: str, style: str) -> pd.DataFrame:
+    """Return the pairs a run of this judge would ask about, as `Answering.unjudged`."""
+    return studio().unjudged(project, model, style)
+
+
 @st.cache_data(show_spinner=False, ttl=10)
 def local_servers() -> list[endpoints.LocalServer]:
     """Return the model servers that answer on this machine, looked for every ten seconds at most."""

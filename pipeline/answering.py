@@ -19,7 +19,7 @@ from pipeline.adapters.conversations import open_conversation
 from pipeline.adapters.ledger import Ledger, host_of
 from pipeline.adapters.screen_store import ScreenStore
 from pipeline.adapters.store import Store
-from pipeline.commands import command_of
+from pipeline.commands import command_of, endpoint_of, with_budget
 from pipeline.errors import EndpointError
 from pipeline.generate import Notice
 from pipeline.lane import Lane, Report, Tally
@@ -67,14 +67,14 @@ class Answering:
         """
         project = self.store.project(name)
         version, text = self.store.document(name, DocumentKind.SYSTEM_PROMPT)
-        # Before anything is stored: the terms become part of the job's row.
-        self._check_budget(name, endpoint, text)
-        if judged_by:
-            check_terms(judged_by)
-        judges = [self._judging_beside(project, judged_by, runner)] if judged_by else []
+        # Before anything is stored: the terms become part of the job's row, and may hold a key by mistake.
+        for terms in filter(None, (endpoint, judged_by)):
+            check_terms(terms)
         asked: Tally | None = None
         command = command_of("generate", name, endpoint, limit, among, judged_by=judged_by, runner=runner)
         with jobs.recording(self.store, project=name, kind="generate", command=command) as job:
+            self._check_budget("generate", name, endpoint)
+            judges = [self._judging_beside(project, judged_by, runner)] if judged_by else []
             if runner is Runner.DISTILABEL:
                 wanted = self.unanswered(name, endpoint.model, among)[:limit]
                 asked = self._ask_in_pipeline(project, endpoint, wanted, (version, text), job, progress)
@@ -144,6 +144,8 @@ class Answering:
     ) -> Summary:
         """Let a model rate the responses of each pair, or choose one, in both orders; a job that any page can follow.
 
+        Pairs that are set aside are passed over, and counted; brought back, the next run takes them.
+
         Raises:
             GenerationError: The terms make no sense, or the server refuses every request.
             JobError: The same work is under way already.
@@ -151,12 +153,15 @@ class Answering:
         project = self.store.project(name)
         check_terms(endpoint)
         command = command_of("judge", name, endpoint, limit, style=style, runner=runner)
+        set_aside = self.screens.pairs_out(name)
         with jobs.recording(self.store, project=name, kind="judge", command=command) as job:
+            self._check_budget("judge", name, endpoint, style)
             report = judge.judge(
                 self.store,
                 self._judge_of(endpoint, style, runner),
                 project,
                 endpoint,
+                leave_out=set_aside,
                 limit=limit,
                 on_progress=_reporting(job, progress),
                 should_stop=job.should_stop,
@@ -164,7 +169,7 @@ class Answering:
             job.message = report.ended_early
         self.ledger.save_price(endpoint)
         self.store.note(name, "judge", model=endpoint.model, stored=report.stored, failed=dict(report.failed))
-        return _report(report) | {"interrupted": job.was_interrupted}
+        return _report(report) | {"set_aside": len(set_aside), "interrupted": job.was_interrupted}
 
     def start(
         self,
@@ -179,19 +184,22 @@ class Answering:
         """Start `generate` or `judge` for a visitor of the pages, as a process of its own, and return its job.
 
         Raises:
-            GenerationError: The terms make no sense, or the key is for another server.
+            GenerationError: The terms make no sense, the key is for another server, or the budget carries no answer.
             JobError: The same work is under way already, or the process cannot be started.
         """
-        check_terms(endpoint)
         self.check_key(endpoint.api_key_env, endpoint.base_url)
+        self._check_budget(kind, name, endpoint, style)
         arguments = command_of(kind, self.store.project(name).name, endpoint, limit, among, style)
         return jobs.start(self.store, workspace=self.settings.workspace, project=name, kind=kind, arguments=arguments)
 
-    def resume(self, job: Job) -> Job:
+    def resume(self, job: Job, *, budget_usd: float | None = None) -> Job:
         """Start what a job left, for a visitor of the pages: what a terminal may do with a key, a visitor may not.
+
+        With `budget_usd`, under that budget from now on, where the job had one.
 
         Raises:
             EndpointError: The job used a key for a server that a page may not send it to.
+            GenerationError: The budget carries no further answer.
             JobError: The same work is under way already, or the process cannot be started.
         """
         for part in ("--", "--judge-"):
@@ -199,6 +207,9 @@ class Answering:
             for variable, address in itertools.product(jobs.options(job, f"{part}api-key-env"), addresses):
                 self.check_key(variable, address)
         arguments = jobs.resume_arguments(job)
+        if budget_usd is not None:
+            arguments = with_budget(arguments, budget_usd)
+        self._check_budget(job.kind, job.project, endpoint_of(arguments), jobs.option(job, "--style"))
         return jobs.start(self.store, workspace=self.settings.workspace, project=job.project, kind=job.kind, arguments=arguments)
 
     def check_key(self, api_key_env: str, base_url: str) -> None:
@@ -236,7 +247,7 @@ class Answering:
         """
         project = self.store.project(name)
         version, text = self.store.document(name, DocumentKind.SYSTEM_PROMPT)
-        self._check_budget(project.name, endpoint, text)
+        self._check_budget("generate", name, endpoint)
         asked = generate.preview(
             self.store,
             distilabel_engine.DistilabelGenerator(open_conversation(endpoint)),
@@ -259,11 +270,24 @@ class Answering:
             for one in asked
         ]
 
-    def _check_budget(self, name: str, endpoint: Endpoint, system_prompt: str) -> None:
+    def unjudged(self, name: str, model: str, style: str) -> pd.DataFrame:
+        """Return the pairs a run of this judge would ask about, as `Store.pairs`, with `orders`: the verdicts each lacks."""
+        given = self.store.judgements(self.store.project(name).name)
+        pairs = self.store.pairs(name)
+        pairs = pairs[~pairs["pair_id"].isin(self.screens.pairs_out(name))]
+        left = judge.orders_left(pairs["pair_id"], given.loc[given["judge"] == judge.judge_name(model, style), "pair_id"])
+        return pairs[pairs["pair_id"].isin(left)].assign(orders=lambda rows: rows["pair_id"].map(left))
+
+    def _check_budget(self, kind: str, name: str, endpoint: Endpoint, style: str = "") -> None:
         """Refuse terms that make no sense, and a budget that does not carry one answer, before anything is spent."""
         check_terms(endpoint)
-        left = self.store.prompts_without(name, endpoint.model)
-        told = estimates.estimate_answers(left, system_prompt, endpoint)
+        if endpoint.budget_usd is None:
+            return
+        if kind == "judge":
+            told = estimates.estimate_verdicts(self.unjudged(name, endpoint.model, style), endpoint)
+        else:
+            _, system_prompt = self.store.document(name, DocumentKind.SYSTEM_PROMPT)
+            told = estimates.estimate_answers(self.store.prompts_without(name, endpoint.model), system_prompt, endpoint)
         estimates.check_budget(told, endpoint, spent_usd=self.store.counts(name)["spent_usd"])
 
     # Screens and prices

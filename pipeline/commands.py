@@ -1,4 +1,7 @@
-"""Commands: what would a person type for this work? It names the key's variable, never the key."""
+"""Commands: what would a person type for this work, and what does a typed command say?
+
+A command names the key's variable, never the key.
+"""
 
 from collections.abc import Sequence
 
@@ -42,3 +45,44 @@ def command_of(
     given += [f"--base-url={address}" for address in endpoint.more_urls]
     given += [f"--among={model}" for model in among]
     return [kind, *given, "--", name]
+
+
+def values_of(command: Sequence[str], option: str) -> list[str]:
+    """Return all values of an option in a command, in order."""
+    values = []
+    for word, after in zip(command, (*command[1:], ""), strict=True):
+        if word == option:
+            values.append(after)
+        elif word.startswith(f"{option}="):
+            values.append(word.split("=", 1)[1])
+    return values
+
+
+def endpoint_of(command: Sequence[str]) -> Endpoint:
+    """Return the model, its servers and the terms that a command names, as `command_of` writes them."""
+
+    def text(option: str) -> str:
+        return next(iter(values_of(command, option)), "")
+
+    def number(option: str) -> float | None:
+        return float(value) if (value := text(option)) else None
+
+    first, *more = values_of(command, "--base-url") or [""]
+    usual = Endpoint(model="", base_url="")
+    return Endpoint(
+        model=text("--model"),
+        base_url=first,
+        more_urls=tuple(more),
+        api_key_env=text("--api-key-env"),
+        concurrency=int(number("--concurrency") or usual.concurrency),
+        budget_usd=number("--budget"),
+        price_in=number("--price-in"),
+        price_out=number("--price-out"),
+        temperature=number("--temperature"),
+        max_tokens=int(number("--max-tokens") or usual.max_tokens),
+    )
+
+
+def with_budget(command: Sequence[str], budget_usd: float) -> list[str]:
+    """Return a command that has a budget with another one."""
+    return [f"--budget={budget_usd}" if word.startswith("--budget=") else word for word in command]

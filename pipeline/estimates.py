@@ -16,7 +16,7 @@ import pandas as pd
 from pipeline.errors import GenerationError
 from pipeline.records import Endpoint, Prompt
 from pipeline.shares import Z
-from pipeline.terms import price
+from pipeline.terms import dollars, price
 
 BYTES_PER_TOKEN = (5.0, 2.0)
 """How many bytes of UTF-8 make one token: at best, and at worst, over tokenizers and scripts."""
@@ -84,11 +84,13 @@ def surely_too_long(prompts: Sequence[Prompt], system_prompt: str, *, context_to
 
 
 def estimate_verdicts(pairs: pd.DataFrame, endpoint: Endpoint, *, measured: pd.DataFrame | None = None) -> Estimate:
-    """Return what judging pairs in both orders will take. `pairs`: columns `prompt, first, second`."""
-    texts = (pairs["prompt"] + pairs["first"] + pairs["second"]).tolist()
+    """Return what judging pairs will take. `pairs`: columns `prompt, first, second`, and `orders`: the verdicts it lacks."""
+    texts, orders = (pairs["prompt"] + pairs["first"] + pairs["second"]).tolist(), pairs["orders"].tolist()
     sizes = [rough_tokens(text) for text in texts]
-    low, high = (sum(size[end] + JUDGE_TOKENS_AROUND[end] for size in sizes) * 2 for end in (0, 1))
-    return _estimate(2 * len(pairs), (low, high), VERDICT_TOKENS, endpoint, measured)
+    low, high = (
+        sum(count * (size[end] + JUDGE_TOKENS_AROUND[end]) for size, count in zip(sizes, orders, strict=True)) for end in (0, 1)
+    )
+    return _estimate(sum(orders), (low, high), VERDICT_TOKENS, endpoint, measured)
 
 
 def _estimate(
@@ -129,6 +131,6 @@ def check_budget(told: Estimate, endpoint: Endpoint, *, spent_usd: float = 0.0) 
     one, left = told.cost_usd[0] / told.requests, endpoint.budget_usd - spent_usd
     if left < one:
         raise GenerationError(
-            f"The budget leaves {max(left, 0):.6f} US dollars, and one answer costs about {one:.6f}.",
+            f"The budget leaves {dollars(max(left, 0))} US dollars, and one answer costs about {dollars(one)}.",
             hint="Raise the budget: it is for the whole project, and what earlier runs spent counts.",
         )

@@ -22,6 +22,7 @@ from types import FrameType
 
 import psutil
 
+from pipeline.commands import values_of
 from pipeline.errors import BackendError, JobError, PipelineError
 from pipeline.ports import JobStore
 from pipeline.records import Job, JobState, utc_now
@@ -131,13 +132,7 @@ def option(job: Job, name: str) -> str:
 
 def options(job: Job, name: str) -> list[str]:
     """Return all values of an option in the job's command, in order."""
-    values = []
-    for word, after in zip(job.command, (*job.command[1:], ""), strict=True):
-        if word == name:
-            values.append(after)
-        elif word.startswith(f"{name}="):
-            values.append(word.split("=", 1)[1])
-    return values
+    return values_of(job.command, name)
 
 
 def resume_arguments(job: Job) -> list[str]:

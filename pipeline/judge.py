@@ -4,7 +4,8 @@ Each pair is shown to the judge in both orders, one Judgement row each; a judge 
 says a tie. Asks item by item and never again for a verdict that is stored.
 """
 
-from collections.abc import Callable, Iterator, Sequence, Set
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -47,12 +48,13 @@ def judge(
     project: Project,
     endpoint: Endpoint,
     *,
+    leave_out: Set[str] = frozenset(),
     limit: int | None = None,
     patience: Patience | None = None,
     on_progress: Callable[[Tally], None] = lambda _: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Report:
-    """Ask the judge for each verdict it has not given yet; `limit` counts pairs.
+    """Ask the judge for each verdict it has not given yet, but for the pairs to `leave_out`; `limit` counts pairs.
 
     Raises:
         GenerationError: The terms of the endpoint make no sense.
@@ -62,12 +64,23 @@ def judge(
     given = store.judgements(project.name)
     given = given[given["judge"] == model.name]
     known = set(zip(given["pair_id"], given["shown_first"], strict=True))
-    seats_given = given["pair_id"].value_counts()
-    left = [pair_id for pair_id in store.pair_ids(project.name) if seats_given.get(pair_id, 0) < 2][:limit]
-    total = sum(2 - int(seats_given.get(pair_id, 0)) for pair_id in left)
-    lane = judging_lane(store, model, project, endpoint, left, known=known, total=total, on_progress=on_progress)
+    wanted = [pair_id for pair_id in store.pair_ids(project.name) if pair_id not in leave_out]
+    left = dict(itertools.islice(orders_left(wanted, given["pair_id"]).items(), limit))
+    total = sum(left.values())
+    lane = judging_lane(store, model, project, endpoint, list(left), known=known, total=total, on_progress=on_progress)
     run(store, [lane], patience=patience, should_stop=should_stop)
     return lane.tally.report(before=len(known))
+
+
+def judge_name(model: str, style: str) -> str:
+    """Return what the judgements of a model stand under: its id, and how it was asked where that is not by rating."""
+    return f"{model} (choosing)" if style == CHOICE else model
+
+
+def orders_left(pair_ids: Iterable[str], judged: pd.Series) -> dict[str, int]:
+    """Return how many verdicts each pair still lacks, where it lacks any. `judged`: the pair of each verdict of the judge."""
+    given = judged.value_counts()
+    return {pair_id: 2 - int(given.get(pair_id, 0)) for pair_id in pair_ids if given.get(pair_id, 0) < 2}
 
 
 def judging_lane(

@@ -21,7 +21,7 @@ from pipeline.lane import Item, Lane, Patience, Question, Tally
 from pipeline.owners import is_dead, new_owner
 from pipeline.ports import Answer, Claimed, FailureReason, Made, RequestStore
 from pipeline.records import Request
-from pipeline.terms import check_terms, price
+from pipeline.terms import check_terms, dollars, price
 from pipeline.throttle import Signal, Throttle
 
 T = TypeVar("T")
@@ -220,7 +220,7 @@ class _Run:
             return False
         if spent < budget and spent + lane.mean_price(self.usual_price[lane.purpose.project]) <= budget:
             return True
-        lane.tally.ended_early = f"The budget of {budget:.2f} US dollars is used up."
+        lane.tally.ended_early = f"The budget of {dollars(budget)} US dollars is used up."
         lane.is_closed = True
         return False
 

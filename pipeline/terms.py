@@ -18,6 +18,12 @@ def price(endpoint: Endpoint, tokens_in: float, tokens_out: float) -> float | No
     return (tokens_in * endpoint.price_in + tokens_out * endpoint.price_out) / 1_000_000
 
 
+def dollars(amount: float) -> str:
+    """Return an amount with its cents, and with as many digits more, up to eight, as it needs."""
+    exact = f"{amount:.8f}".rstrip("0")
+    return exact if len(exact.partition(".")[2]) > 2 else f"{amount:.2f}"
+
+
 def check_terms(endpoint: Endpoint) -> None:
     """Refuse terms that make no sense; what is refused is not repeated, for it may hold a key.
 

@@ -7,6 +7,7 @@ Arena": reasons first, the verdict in brackets last, so that the reasons can be 
 import re
 
 from pipeline.adapters.distilabel_engine import Conversation, Messages
+from pipeline.judge import CHOICE, judge_name
 from pipeline.ports import Answer, Verdict
 from pipeline.records import Choice
 
@@ -37,7 +38,7 @@ class ChoosingJudge:
     def __init__(self, conversation: Conversation) -> None:
         self._conversation = conversation
         self.model, self.parameters = conversation.model, conversation.parameters
-        self.name = f"{conversation.model} (choosing)"
+        self.name = judge_name(conversation.model, CHOICE)
 
     def _messages(self, prompt: str, texts: tuple[str, str]) -> Messages:
         # Put in one after the other, so that braces in a text are never taken for a place to fill.

@@ -4,13 +4,29 @@ import contextlib
 import os
 import re
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from pipeline import wiring
-from pipeline.records import HUMAN, Choice, Endpoint, Project, Prompt, Response, Vote, prompt_id, response_id
+from pipeline.commands import command_of
+from pipeline.errors import GenerationError, SettingsError
+from pipeline.records import (
+    HUMAN,
+    Choice,
+    Endpoint,
+    Job,
+    JobState,
+    Project,
+    Prompt,
+    Response,
+    Vote,
+    prompt_id,
+    response_id,
+    utc_now,
+)
 from pipeline.settings import Settings
 from pipeline.studio import Studio
 from tests import terminal
@@ -42,6 +58,13 @@ def studio(workspace: Path) -> Iterator[Studio]:
     opened.store.add_responses("nl", human)
     yield opened
     opened.store.close()
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
+    ends_at = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < ends_at, "it did not happen in time"
+        time.sleep(0.1)
 
 
 def endpoint(server: ModelServer, **terms: object) -> Endpoint:
@@ -85,6 +108,57 @@ def test_a_budget_smaller_than_one_answer_spends_nothing(studio: Studio, server:
     assert done.code == 1
     assert "one answer costs about" in done.messages
     assert server.asked == []
+    job = studio.store.jobs("nl")[0]
+    assert (job.state, job.message.partition(",")[0]) == (JobState.FAILED, "The budget leaves 0.0001 US dollars")
+
+
+def test_terms_that_may_hold_a_key_are_refused_before_a_row_is_written(studio: Studio, server: ModelServer) -> None:
+    with pytest.raises(GenerationError, match="not the name of a variable"):
+        studio.generate("nl", endpoint(server, api_key_env="hf_abcdefgh123"))
+    assert studio.store.jobs() == []
+
+
+@pytest.mark.parametrize("kind", ["generate", "judge"])
+def test_a_budget_that_is_used_up_starts_no_process_until_it_is_raised(studio: Studio, server: ModelServer, kind: str) -> None:
+    server.answer = lambda shown: Reply(text="[[C]]" if "response A" in shown else f"Antwoord op {shown}")
+    prices = {"price_in": 1000.0, "price_out": 1000.0}
+    # 10 tokens read and 5 written cost 0.015 dollars at these prices, so 6 answers cost 0.09.
+    studio.generate("nl", endpoint(server, **prices), limit=6)
+    short, style = endpoint(server, **prices, budget_usd=0.09), "choice" if kind == "judge" else ""
+    with pytest.raises(GenerationError, match=r"leaves 0\.00 US dollars"):
+        studio.start(kind, "nl", short, style=style)
+    command = command_of(kind, "nl", short, None, style=style)
+    ended = Job(id="j", project="nl", kind=kind, command=tuple(command), state=JobState.STOPPED, total=6, ended_at=utc_now())
+    studio.store.save_job(ended)
+    with pytest.raises(GenerationError, match=r"leaves 0\.00 US dollars"):
+        studio.resume(ended)
+    assert studio.store.jobs("nl")[0].id == "j"
+    studio.resume(ended, budget_usd=50.0)
+    wait_for(lambda: studio.store.jobs("nl")[0].state is JobState.DONE)
+    assert "--budget=50.0" in studio.store.jobs("nl")[0].command
+    assert len(server.asked) == (12 if kind == "generate" else 6 + 12)
+
+
+def test_a_judges_missing_key_is_told_by_the_job_that_needed_it(studio: Studio, server: ModelServer) -> None:
+    judged_by = Endpoint(model="klein", base_url=server.base_url, api_key_env="NO_SUCH_KEY_HERE")
+    with pytest.raises(SettingsError, match="NO_SUCH_KEY_HERE is not set"):
+        studio.generate("nl", endpoint(server), judged_by=judged_by)
+    assert "NO_SUCH_KEY_HERE is not set" in studio.store.jobs("nl")[0].message
+
+
+def test_a_judge_is_asked_for_pairs_in_use_and_for_those_brought_back_later(studio: Studio, server: ModelServer) -> None:
+    english = "The answer to this question is not really so hard to give to you, I think."
+    server.answer = lambda shown: Reply(
+        text="[[C]]" if "response A" in shown else english if shown == "vraag 3" else f"Antwoord op {shown}"
+    )
+    studio.generate("nl", endpoint(server))
+    told = studio.judge("nl", endpoint(server), style="choice")
+    assert (told["stored"], told["set_aside"]) == (22, 1)
+    assert studio.unjudged("nl", "tiny", "choice").empty
+    studio.set_aside_reasons("nl", ["wrong_language"], is_out=False)
+    assert studio.unjudged("nl", "tiny", "choice")["orders"].tolist() == [2]
+    told = studio.judge("nl", endpoint(server), style="choice")
+    assert (told["stored"], told["set_aside"]) == (2, 0)
 
 
 def test_a_preview_in_the_terminal_is_taken_over_by_the_run(studio: Studio, server: ModelServer, workspace: Path) -> None:

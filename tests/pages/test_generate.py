@@ -14,6 +14,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import services
 from pipeline import jobs
+from pipeline.commands import command_of
 from pipeline.errors import EndpointError
 from pipeline.records import HUMAN, Endpoint, Job, JobState, Project, Prompt, Response, prompt_id, response_id, utc_now
 from pipeline.studio import Studio
@@ -369,3 +370,44 @@ def test_a_system_prompt_in_no_known_language_is_questioned(studio: Studio, serv
     app = open_page()
     by_label(app, "text_area", "What the model is told").set_value("xyzzy plugh qwrt").run()
     assert "is in no language that could be recognised" in shown(app)
+
+
+def test_a_used_up_budget_is_said_beside_a_field_that_raises_it(studio: Studio, server: ModelServer) -> None:
+    server.replies["Hoe laat is het?"] = [Reply(text="")]
+    # Three answers of 10 tokens read and 5 written cost 0.045 dollars at these prices, and one more does not fit into 0.05.
+    terms = Endpoint(model="tiny", base_url=server.base_url, price_in=1000.0, price_out=1000.0, max_tokens=5, budget_usd=0.05)
+    studio.generate("nl", replace(terms, budget_usd=5.0))
+    ended = replace(studio.store.jobs("nl")[0], id="j", command=tuple(command_of("generate", "nl", terms, None)))
+    studio.store.save_job(replace(ended, started_at=utc_now()))
+    app = open_page()
+    by_label(app, "button", "Ask again for the 1 that failed").click().run()
+    assert not app.exception
+    assert "The budget leaves 0.005 US dollars, and one answer costs about" in shown(app)
+    assert len(studio.store.jobs("nl")) == 2
+    field = by_label(app, "number_input", "Budget for this project")
+    assert (field.value, field.proto.format) == (0.05, "%g")
+    field.set_value(20.0).run()
+    by_label(app, "button", "Ask again for the 1 that failed").click().run()
+    wait_for(lambda: studio.store.jobs("nl")[0].state is JobState.DONE)
+    assert len(server.asked) == 4
+    assert "tiny has answered every prompt of this project." in shown(app.run())
+
+
+def test_a_judge_is_priced_for_what_it_has_not_judged(studio: Studio, server: ModelServer) -> None:
+    english = "The answer to this question is not really so hard to give to you, I think."
+    server.answer = lambda text: Reply(
+        text="[[C]]" if "response A" in text else english if text == TEXTS[0] else "Antwoord in het Nederlands."
+    )
+    terms = Endpoint(model="tiny", base_url=server.base_url)
+    studio.generate("nl", terms)
+    studio.judge("nl", terms, style="choice", limit=1)
+    app = open_page()
+    app.selectbox(key="judge-server").set_value("Another address").run()
+    app.text_input(key="judge-address-Another address").set_value(server.base_url).run()
+    assert metrics(app)["Verdicts, both orders"] == "4"
+    assert "1 pair is set aside and will not be judged" in shown(app)
+    app.radio(key="judge-style").set_value("choice").run()
+    assert metrics(app)["Verdicts, both orders"] == "2"
+    by_label(app, "button", "Start: judge 1 pair").click().run()
+    wait_for(lambda: studio.store.jobs("nl")[0].state is JobState.DONE)
+    assert "tiny has judged every pair" in shown(app.run())

@@ -25,18 +25,18 @@ def test_measured_answers_narrow_the_estimate_by_a_prediction_interval():
     assert told.seconds == (2.0, 2.0)
 
 
-def test_each_pair_is_judged_twice():
-    pairs = pd.DataFrame({"prompt": ["a" * 100], "first": ["b" * 100], "second": ["c" * 100]})
+def test_each_pair_is_judged_in_the_orders_it_lacks():
+    pairs = pd.DataFrame({"prompt": ["a" * 100] * 2, "first": ["b" * 100] * 2, "second": ["c" * 100] * 2, "orders": [2, 1]})
     told = estimate_verdicts(pairs, PRICED)
-    # 300 bytes are 60 to 150 tokens, with 350 to 700 of instructions, in both orders.
-    assert (told.requests, told.tokens_in) == (2, (820, 1700))
+    # 300 bytes are 60 to 150 tokens, with 350 to 700 of instructions; both orders of one pair, and the one left of another.
+    assert (told.requests, told.tokens_in) == (3, (1230, 2550))
 
 
 def test_a_budget_smaller_than_one_answer_is_refused_before_anything_is_spent():
     told = estimate_answers(PROMPTS, "", PRICED)
     with pytest.raises(GenerationError, match=r"one answer costs about 0\.000632"):
         check_budget(told, Endpoint(model="m", base_url="", price_in=1.0, price_out=10.0, budget_usd=0.0001))
-    with pytest.raises(GenerationError, match=r"leaves 0\.000000"):
+    with pytest.raises(GenerationError, match=r"leaves 0\.00 "):
         check_budget(told, Endpoint(model="m", base_url="", price_in=1.0, price_out=10.0, budget_usd=5.0), spent_usd=5.0)
     check_budget(told, Endpoint(model="m", base_url="", price_in=1.0, price_out=10.0, budget_usd=0.01))
 
