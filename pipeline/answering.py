@@ -56,7 +56,8 @@ class Answering:
     ) -> Summary:
         """Write the missing second responses of a project with one model; a job that any page can follow.
 
-        Each answer is screened as it comes, and with `judged_by` rated by that model while others are still written.
+        Each answer is screened as it comes, and with `judged_by` rated by that model while others are still written; so
+        are the pairs of this model that earlier runs left unjudged, `limit` of them at most.
 
         With `among`, each prompt is drawn for one of these models with the project's seed, and this model is asked for
         its own prompts only.
@@ -74,7 +75,7 @@ class Answering:
         command = command_of("generate", name, endpoint, limit, among, judged_by=judged_by, runner=runner)
         with jobs.recording(self.store, project=name, kind="generate", command=command) as job:
             self._check_budget("generate", name, endpoint)
-            judges = [self._judging_beside(project, judged_by, runner)] if judged_by else []
+            judges = [self._judging_beside(project, judged_by, endpoint.model, runner, limit)] if judged_by else []
             if runner is Runner.DISTILABEL:
                 wanted = self.unanswered(name, endpoint.model, among)[:limit]
                 asked = self._ask_in_pipeline(project, endpoint, wanted, (version, text), job, progress)
@@ -100,9 +101,12 @@ class Answering:
         judged = [_report(lane.tally.report()) for lane in judges]
         return _report(report) | ({"judged": judged[0]} if judged else {}) | {"interrupted": job.was_interrupted}
 
-    def _judging_beside(self, project: Project, endpoint: Endpoint, runner: Runner) -> Lane:
-        """The judge of a run that generates: it rates what the run makes, one answer after the other."""
-        return judge.judging_lane(self.store, self._judge_of(endpoint, judge.STYLES[0], runner), project, endpoint)
+    def _judging_beside(self, project: Project, endpoint: Endpoint, writer: str, runner: Runner, limit: int | None) -> Lane:
+        """The judge of a run that generates: it rates what the run makes as it comes, and first what earlier runs left."""
+        model = self._judge_of(endpoint, judge.STYLES[0], runner)
+        set_aside = self.screens.pairs_out(project.name)
+        left = judge.what_is_left(self.store, model.name, project.name, source=writer, leave_out=set_aside, limit=limit)
+        return judge.judging_lane(self.store, model, project, endpoint, left)
 
     def _ask_in_pipeline(
         self,

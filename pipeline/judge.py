@@ -5,7 +5,7 @@ says a tie. Asks item by item and never again for a verdict that is stored.
 """
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -61,15 +61,35 @@ def judge(
         EndpointError: The server refuses the key, does not know the model, or fails again and again.
         BackendError: The store cannot take more. What was saved before stays saved.
     """
-    given = store.judgements(project.name)
-    given = given[given["judge"] == model.name]
-    known = set(zip(given["pair_id"], given["shown_first"], strict=True))
-    wanted = [pair_id for pair_id in store.pair_ids(project.name) if pair_id not in leave_out]
-    left = dict(itertools.islice(orders_left(wanted, given["pair_id"]).items(), limit))
-    total = sum(left.values())
-    lane = judging_lane(store, model, project, endpoint, list(left), known=known, total=total, on_progress=on_progress)
+    left = what_is_left(store, model.name, project.name, leave_out=leave_out, limit=limit)
+    lane = judging_lane(store, model, project, endpoint, left, on_progress=on_progress)
     run(store, [lane], patience=patience, should_stop=should_stop)
-    return lane.tally.report(before=len(known))
+    return lane.tally.report(before=len(left.known))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Left:
+    """What a judge has not judged: pairs by position, with the verdicts each lacks; and the verdicts that are `known`."""
+
+    orders: Mapping[str, int]
+    known: Set[tuple[str, str]]
+    """Pair, and the response it showed first."""
+
+
+NOTHING_LEFT = Left(orders={}, known=frozenset())
+
+
+def what_is_left(
+    store: JudgementStore, judge_name: str, project: str, *, source: str = "", leave_out: Set[str], limit: int | None
+) -> Left:
+    """Return what this judge has not judged of the pairs of a project, of those of one `source` where it is given."""
+    given = store.judgements(project)
+    given = given[given["judge"] == judge_name]
+    wanted = [pair_id for pair_id in store.pair_ids(project, source=source) if pair_id not in leave_out]
+    return Left(
+        orders=dict(itertools.islice(orders_left(wanted, given["pair_id"]).items(), limit)),
+        known=set(zip(given["pair_id"], given["shown_first"], strict=True)),
+    )
 
 
 def judge_name(model: str, style: str) -> str:
@@ -88,23 +108,16 @@ def judging_lane(
     model: Judge,
     project: Project,
     endpoint: Endpoint,
-    pair_ids: Sequence[str] = (),
+    left: Left = NOTHING_LEFT,
     *,
-    known: Set[tuple[str, str]] = frozenset(),
-    total: int = 0,
     on_progress: Callable[[Tally], None] = lambda _: None,
 ) -> Lane:
-    """Return the questions that ask for a verdict on these pairs, and on each pair that another lane of the run makes.
-
-    Args:
-        known: Pair and first response shown of the verdicts that are there already.
-        total: How many verdicts the pairs still lack.
-    """
+    """Return the questions that ask for a verdict on what is left, and on each pair that another lane of the run makes."""
     return Lane(
         purpose=Purpose(project=project.name, name="judge", model=model.model, parameters=model.parameters),
         endpoint=endpoint,
-        questions=_questions(store, model, project.name, pair_ids, known, endpoint.max_tokens),
-        total=total,
+        questions=_questions(store, model, project.name, list(left.orders), left.known, endpoint.max_tokens),
+        total=sum(left.orders.values()),
         close=model.close,
         follow=partial(_of_made, model, endpoint.max_tokens),
         on_progress=on_progress,

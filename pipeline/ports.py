@@ -257,8 +257,8 @@ class ResponseStore(RequestStore, Protocol):
 class JudgementStore(RequestStore, Protocol):
     """What judging needs of the store."""
 
-    def pair_ids(self, project: str) -> list[str]:
-        """Return the ids of the pairs, by position."""
+    def pair_ids(self, project: str, *, source: str = "") -> list[str]:
+        """Return the ids of the pairs, by position; with `source`, of those that hold a response of it."""
 
     def pairs(self, project: str, pair_ids: Sequence[str] | None = None) -> pd.DataFrame:
         """Return one row per pair with its texts; of these pairs, or of all."""

@@ -13,7 +13,6 @@ import random
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import TypeVar
 
 from pipeline.errors import BackendError, EndpointError, PipelineError, UnstorableError, WorkspaceError
@@ -21,7 +20,8 @@ from pipeline.lane import Item, Lane, Patience, Question, Tally
 from pipeline.owners import is_dead, new_owner
 from pipeline.ports import Answer, Claimed, FailureReason, Made, RequestStore
 from pipeline.records import Request
-from pipeline.terms import check_terms, dollars, price
+from pipeline.spending import Spending
+from pipeline.terms import check_terms, price
 from pipeline.throttle import Signal, Throttle
 
 T = TypeVar("T")
@@ -81,10 +81,7 @@ class _Run:
     def __init__(self, store: RequestStore, lanes: Sequence[Lane], patience: Patience, should_stop: Callable[[], bool]) -> None:
         self.store, self.lanes, self.patience, self.should_stop = store, lanes, patience, should_stop
         self.owner = new_owner()
-        budgeted = {lane.purpose.project for lane in lanes if lane.endpoint.budget_usd is not None}
-        self.spent_elsewhere = dict.fromkeys(budgeted, 0.0)
-        self.usual_price = dict.fromkeys(budgeted, 0.0)
-        self.counts_at = 0.0
+        self.spending = Spending(store, self.owner, lanes, self._in_writer)
         self.fatal: Exception | None = None
         self.unsaved: list[tuple[Lane, Item, Answer | Request]] = []
         self.is_saving, self.saves_at = False, 0.0
@@ -97,7 +94,6 @@ class _Run:
         loop = asyncio.get_running_loop()
         started = loop.time()
         self._open_throttles(started)
-        await self._count_spending(loop)
         timers = [asyncio.create_task(one()) for one in (self._keep_claims, self._look_elsewhere)]
         try:
             while not self._is_over():
@@ -170,7 +166,7 @@ class _Run:
         is_short = False
         for lane in reversed(self.lanes):
             while not is_short and self._may_begin(lane, now):
-                if not self._is_affordable(lane, lane.peek(now)):
+                if not self.spending.is_affordable(lane, lane.peek(now)):
                     # Others wait with it for the money that requests under way hold, or it would never have its turn.
                     is_short = not lane.is_closed
                     break
@@ -182,6 +178,8 @@ class _Run:
             if lane.wants_claims:
                 lane.is_claiming = True
                 self._begin(self._claim(lane))
+        if self.spending.wants_count:
+            self._begin(self.spending.count())
         if self.unsaved and not self.is_saving and now >= self.saves_at:
             self.is_saving, self.saves_at = True, now + GATHER_S
             self._begin(self._save())
@@ -203,49 +201,13 @@ class _Run:
     def _may_begin(self, lane: Lane, now: float) -> bool:
         return not lane.is_closed and lane.may_lose_more and lane.throttle.may_start(now) and lane.has_item(now)
 
-    def _is_affordable(self, lane: Lane, item: Item) -> bool:
-        """Say whether the budget carries one more request beside those under way, each at the most it may cost.
-
-        The most is seldom reached: what it leaves of the budget is asked for one by one, at the mean price so far. A lane
-        that finds too little while nothing is under way is closed.
-        """
-        budget = lane.endpoint.budget_usd
-        if budget is None:
-            return True
-        beside = [other for other in self.lanes if other.purpose.project == lane.purpose.project]
-        spent = self.spent_elsewhere[lane.purpose.project] + sum(other.spent_usd for other in beside)
-        if spent + sum(other.reserved_usd for other in beside) + lane.rough_price(item) <= budget:
-            return True
-        if any(other.under_way for other in beside):
-            return False
-        if spent < budget and spent + lane.mean_price(self.usual_price[lane.purpose.project]) <= budget:
-            return True
-        lane.tally.ended_early = f"The budget of {dollars(budget)} US dollars is used up."
-        lane.is_closed = True
-        return False
-
-    async def _count_spending(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Count what budgeted projects have spent beside this run, and what their answers cost on average.
-
-        Other runs may be spending too, so it is counted again and again; at most a tenth of the time goes into it.
-        """
-        began = loop.time()
-        if began < self.counts_at:
-            return
-        for project in self.spent_elsewhere:
-            # What is stored of this run just now: the writer does one thing after the other.
-            here_usd = sum(lane.tally.cost_usd or 0.0 for lane in self.lanes if lane.purpose.project == project)
-            spent_usd, n_priced = await self._in_writer(partial(self.store.spent, project))
-            self.spent_elsewhere[project] = max(0.0, spent_usd - here_usd)
-            self.usual_price[project] = spent_usd / n_priced if n_priced else 0.0
-        self.counts_at = loop.time() + 10 * (loop.time() - began)
-
     # Who asks
 
     async def _claim(self, lane: Lane) -> None:
         """Look at the next questions: some were answered before, some are being asked elsewhere, the rest are ours."""
         try:
             questions, claimed = await self._in_writer(lambda: self._take(lane))
+            await self.spending.begin()
             for question in questions:
                 known = claimed.known.get(question.key)
                 if question.key in lane.asking or (question.key not in claimed.mine and (not known or known.error)):
@@ -381,7 +343,7 @@ class _Run:
             if not one.request.error:
                 self._follow(one)
             lane.on_progress(lane.tally)
-        await self._count_spending(asyncio.get_running_loop())
+        await self.spending.count()
 
     def _commit(self, batch: list[tuple[Lane, Item, Answer | Request]]) -> list[Made]:
         made = [item.question.make(lane.request(item, came)) for lane, item, came in batch]

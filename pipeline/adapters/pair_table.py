@@ -25,10 +25,13 @@ class PairTable(Database):
         with self.writing() as connection:
             return self.insert_missing(connection, schema.pairs, self.rows(project, pairs, n_votes=0))
 
-    def pair_ids(self, project: str) -> list[str]:
-        """Return the ids of the pairs, by position."""
-        pair = schema.pairs
+    def pair_ids(self, project: str, *, source: str = "") -> list[str]:
+        """Return the ids of the pairs, by position; with `source`, of those that hold a response of it."""
+        pair, response = schema.pairs, schema.responses
         query = sa.select(pair.c.id).where(pair.c.project == project).order_by(pair.c.position, pair.c.id)
+        if source:
+            its = sa.select(response.c.id).where(response.c.project == project, response.c.source == source)
+            query = query.where(pair.c.first_id.in_(its) | pair.c.second_id.in_(its))
         with self.reading() as connection:
             return list(connection.execute(query).scalars())
 

@@ -77,6 +77,7 @@ def test_every_key_answers_and_the_side_pressed_is_the_response_stored(open_page
         assert "annotator=Ana" in page.url
         page.reload()
         place(page, "Pair 9 of 40")
+        expect(page.get_by_role("button", name="Change my last answer")).to_be_visible()
         page.wait_for_timeout(150)
         page.keyboard.press("u")
         place(page, "Again: you said “Skip”")

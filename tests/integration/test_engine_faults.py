@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 import sqlalchemy as sa
@@ -288,6 +289,27 @@ def test_one_command_writes_screens_and_judges_and_is_resumed_without_asking_aga
     assert len(server.asked) == 60
 
 
+def test_the_judge_beside_takes_what_an_earlier_run_left_unjudged(store: Store, server: ModelServer, workspace: Path) -> None:
+    project_with(store, 20)
+    long = "Het antwoord op deze vraag is ja, want dat weet iedereen in dit land al heel lang. "
+    server.models = ("tiny", "judge", "other")
+    server.answer = lambda shown: Reply(text=RATED.format(4, 2) if "<text 1>" in shown else long)
+    writes = ("generate", "nl", "--base-url", server.base_url)
+    studio(workspace, *writes, "--model", "other", "--limit", 5)
+    studio(workspace, *writes, "--model", "tiny", "--limit", 12)
+    judged = (*writes, "--model", "tiny", "--judge-model", "judge")
+    # What was left counts towards the limit, or a trial of one prompt would pay for a project.
+    trial = studio(workspace, *judged, "--limit", 1)
+    assert (trial.answer["stored"], trial.answer["judged"]["stored"]) == (1, 4)
+    done = studio(workspace, *judged)
+    assert (done.answer["stored"], done.answer["judged"]["stored"]) == (7, 36)
+    # Nothing is left to write; a run killed while its judge was behind is gone on with all the same.
+    assert studio(workspace, *judged).answer["judged"]["stored"] == 0
+    of_other = set(store.pair_ids("nl", source="other"))
+    assert len(of_other) == 5
+    assert not of_other & set(store.judgements("nl")["pair_id"])
+
+
 def test_two_runs_at_once_share_the_work_instead_of_doubling_it(store: Store, server: ModelServer, workspace: Path) -> None:
     one, two = project_of(store, *map(str, range(150)), name="one"), project_of(store, *map(str, range(150)), name="two")
     server.delay_s = 0.02
@@ -396,6 +418,45 @@ def test_two_runs_with_one_budget_keep_it_together(store: Store, server: ModelSe
     # At most what the other had under way as the last one was asked for.
     assert 36 <= answers <= 42
     assert spent_usd == pytest.approx(0.015 * answers)
+
+
+class SlowCounter:
+    """A store whose counts of what was spent come late, as from a far-off or a busy database."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._store, name)
+
+    def spent(self, project: str) -> tuple[float, int]:
+        told = self._store.spent(project)
+        time.sleep(0.1)
+        return told
+
+
+def test_two_runs_keep_their_budget_where_counting_is_slow(store: Store, server: ModelServer) -> None:
+    project = project_with(store, 60)
+    server.models, server.delay_s = ("one", "two"), 0.05
+    # As above: 0.60 buys forty.
+    terms = {"price_in": 1000.0, "price_out": 1000.0, "max_tokens": 5, "budget_usd": 0.6, "concurrency": 2}
+
+    def work(model: str) -> None:
+        generate.generate(
+            cast("Store", SlowCounter(store)),
+            DistilabelGenerator(Conversation(model=model, base_url=server.base_url)),
+            project,
+            Endpoint(model=model, base_url=server.base_url, **terms),  # type: ignore[arg-type]
+            system_prompt="Antwoord.",
+            make_pairs=annotate.make_pairs,
+        )
+
+    threads = [threading.Thread(target=work, args=(model,)) for model in server.models]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert 36 <= len(server.asked) <= 42
 
 
 def test_a_judge_nobody_can_read_ends_alone_and_says_so(store: Store, server: ModelServer, workspace: Path) -> None:
