@@ -10,10 +10,11 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard import model_tables, services, tables, widgets
+from dashboard import model_tables, preview, services, tables, widgets
 from pipeline import estimates, languages
 from pipeline.adapters.endpoints import PRESETS, Preset
 from pipeline.adapters.language_detector import detect
+from pipeline.commands import endpoint_of
 from pipeline.errors import EndpointError, PipelineError
 from pipeline.families import are_related
 from pipeline.judge import CHOICE, RATING, STYLES
@@ -25,25 +26,33 @@ OTHER = "Another address"
 EACH, ALL = "one", "all"
 SHARES = {EACH: "Each prompt goes to one of them, drawn at random", ALL: "Each model answers every prompt"}
 STYLE_WORDS = {RATING: "Rate each answer from 1 to 5", CHOICE: "Choose the better answer"}
-PREVIEWED = 3
 
 
-def ask_for_endpoints(purpose: str, *, most: int | None = None) -> list[Endpoint]:
+def ask_for_endpoints(project: Project, purpose: str, *, most: int | None = None) -> list[Endpoint]:
     """Let the visitor choose a server, models and terms; none while something is missing, with what it is.
 
-    `purpose` is `generate` or `judge` and keeps the two forms of the page apart; `most` limits the models.
+    `purpose` is `generate` or `judge` and keeps the two forms of the page apart; `most` limits the models. What the
+    project's last run for the purpose was given stands there already.
     """
-    base_url, usual_key = _ask_for_server(purpose)
+    last = _last_endpoint(project, purpose)
+    base_url, usual_key = _ask_for_server(purpose, last.base_url if last else "")
     if not base_url:
         return []
-    api_key_env = _ask_for_key_variable(purpose, usual_key, base_url)
+    known = last if last and last.base_url == base_url else None
+    api_key_env = _ask_for_key_variable(purpose, known.api_key_env if known else usual_key, base_url)
     if api_key_env is None:
         return []
-    models = _ask_for_models(purpose, base_url, api_key_env, most)
-    return _ask_for_terms(purpose, models, base_url, api_key_env) if models else []
+    models = _ask_for_models(purpose, base_url, api_key_env, most, known.model if known else "")
+    return _ask_for_terms(purpose, models, base_url, api_key_env, known) if models else []
 
 
-def _ask_for_server(purpose: str) -> tuple[str, str]:
+def _last_endpoint(project: Project, purpose: str) -> Endpoint | None:
+    """The server, model and terms of the project's newest run for this purpose."""
+    commands = (job.command for job in services.studio().store.jobs(project.name) if job.kind == purpose)
+    return next((endpoint_of(command) for command in commands), None)
+
+
+def _ask_for_server(purpose: str, last_url: str) -> tuple[str, str]:
     """Address of the server, and the variable its key is usually kept in."""
     found = {
         f"{server.name}, running on this computer": Preset(name=server.name, base_url=server.base_url)
@@ -51,7 +60,8 @@ def _ask_for_server(purpose: str) -> tuple[str, str]:
     }
     known = {preset.name: preset for preset in PRESETS}
     choices = found | known | {OTHER: Preset(name=OTHER, base_url="", example="http://localhost:8000/v1")}
-    if not found:
+    last = next((name for name, preset in choices.items() if preset.base_url == last_url), OTHER) if last_url else None
+    if not found and not last:
         st.info(
             "No model server was found on this computer. Start one (for example Ollama), choose a hosted service, "
             "or import answers that were made elsewhere."
@@ -60,7 +70,7 @@ def _ask_for_server(purpose: str) -> tuple[str, str]:
     chosen = st.selectbox(
         "Where does the model run?",
         list(choices),
-        index=0 if found else None,
+        index=list(choices).index(last) if last else 0 if found else None,
         placeholder="Choose a server or a service",
         key=f"{purpose}-server",
     )
@@ -68,7 +78,8 @@ def _ask_for_server(purpose: str) -> tuple[str, str]:
         return "", ""
     preset = choices[chosen]
     key = f"{purpose}-address-{chosen}"
-    typed = st.text_input("Address", value=preset.base_url, key=key, placeholder=preset.example)
+    usual_url = last_url if chosen == OTHER == last else preset.base_url
+    typed = st.text_input("Address", value=usual_url, key=key, placeholder=preset.example)
     return (typed or "").strip(), preset.api_key_env
 
 
@@ -107,7 +118,7 @@ def _ask_for_key_variable(purpose: str, usual: str, base_url: str) -> str | None
     return name
 
 
-def _ask_for_models(purpose: str, base_url: str, api_key_env: str, most: int | None) -> list[str]:
+def _ask_for_models(purpose: str, base_url: str, api_key_env: str, most: int | None, last: str) -> list[str]:
     """The models' ids: from the server's list where it keeps one, else typed."""
     try:
         offered = list(services.models(base_url, api_key_env))
@@ -117,34 +128,48 @@ def _ask_for_models(purpose: str, base_url: str, api_key_env: str, most: int | N
     chosen = st.multiselect(
         "Models" if most is None else "Model",
         offered,
-        default=offered[:1],
+        default=[last] if last in offered else offered[:1],
         max_selections=most,
         accept_new_options=True,
         placeholder="Choose, or type a name as the server lists it",
         key=f"{purpose}-models-{base_url}",
     )
-    return [model.strip() for model in chosen if model.strip()]
+    models = [model.strip() for model in chosen if model.strip()]
+    unknown = [model for model in models if offered and model not in offered]
+    if unknown:
+        st.warning(
+            widgets.plain(
+                f"The server's list does not name {', '.join(unknown)}. Try a few prompts first, or look at the spelling."
+            )
+        )
+    return models
 
 
-def _ask_for_terms(purpose: str, models: list[str], base_url: str, api_key_env: str) -> list[Endpoint]:
+def _ask_for_terms(purpose: str, models: list[str], base_url: str, api_key_env: str, last: Endpoint | None) -> list[Endpoint]:
     """Prices of each model, budget, pace and parameters; none while they make no sense."""
     key = f"{purpose}-{base_url}"
+    usual = last or Endpoint(model="", base_url="", concurrency=16 if api_key_env else 4)
     with st.expander("Price, budget, pace and parameters", expanded=bool(api_key_env)):
         priced = [_ask_for_price(key, Endpoint(model=model, base_url=base_url, api_key_env=api_key_env)) for model in models]
         left, middle, right = st.columns(3)
         budget = left.number_input(
             "Budget for this project, US dollars",
             min_value=0.0,
-            value=None,
+            value=usual.budget_usd,
+            format="%g",
             key=f"budget-{key}",
             help="The run ends before more than this is spent; what earlier runs of the project spent counts.",
         )
         concurrency = middle.number_input(
-            "Requests at once", min_value=1, max_value=512, value=4 if not api_key_env else 16, key=f"pace-{key}"
+            "Requests at once", min_value=1, max_value=512, value=usual.concurrency, key=f"pace-{key}"
         )
-        longest = right.number_input("Longest answer, tokens", min_value=1, value=1024, key=f"longest-{key}")
+        longest = right.number_input("Longest answer, tokens", min_value=1, value=usual.max_tokens, key=f"longest-{key}")
         temperature = left.number_input(
-            "Temperature (empty: the server's own)", min_value=0.0, max_value=2.0, value=None, key=f"temperature-{key}"
+            "Temperature (empty: the server's own)",
+            min_value=0.0,
+            max_value=2.0,
+            value=usual.temperature,
+            key=f"temperature-{key}",
         )
     try:
         for endpoint in priced:
@@ -235,7 +260,7 @@ def offer_start(project: Project, endpoints: list[Endpoint], system_prompt: str)
     _show_estimate(told, "Answers to ask for")
     for one in endpoints:
         _warn_of_long_prompts(one, missing[one.model], system_prompt)
-    _offer_preview(project, endpoints[0], system_prompt)
+    preview.offer(project, endpoints, system_prompt)
     if not st.button(f"Start: ask for {sum(one.requests for one in told):,} answers", type="primary", key="generate-start"):
         return
     services.studio().store.save_document(project.name, DocumentKind.SYSTEM_PROMPT, system_prompt)
@@ -269,25 +294,6 @@ def _start(
         return
     st.toast("Started. How far it is stands at the top of this page.")
     st.rerun()
-
-
-def _offer_preview(project: Project, endpoint: Endpoint, system_prompt: str) -> None:
-    """A few answers to look at first; they are paid for once, and a run takes them over."""
-    if not st.button(f"Try {PREVIEWED} prompts first", key="generate-preview", help="The run takes these answers over."):
-        return
-    opened = services.studio()
-    try:
-        opened.check_key(endpoint.api_key_env, endpoint.base_url)
-        with st.spinner(f"{widgets.plain(endpoint.model)} is writing …"):
-            opened.store.save_document(project.name, DocumentKind.SYSTEM_PROMPT, system_prompt)
-            tried = opened.preview(project.name, endpoint, count=PREVIEWED)
-    except PipelineError as error:
-        widgets.error_box(error)
-        return
-    for one in tried:
-        widgets.text_card("Prompt", one["prompt"])
-        failure = model_tables.FAILURES.get(one["error"], one["error"])
-        widgets.text_card("Answer of the model" if one["answer"] else "No answer", one["answer"] or failure)
 
 
 def offer_judging(project: Project, endpoints: list[Endpoint]) -> None:

@@ -4,27 +4,15 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from pipeline.ports import failure
 from pipeline.screens import EXPLAINED
-
-FAILURES: Mapping[str, str] = {
-    "empty": "the answer was empty",
-    "malformed": "the server's answer could not be read",
-    "timeout": "no answer in time",
-    "rate_limit": "too many requests for the server",
-    "server_error": "a fault of the server",
-    "connection": "no connection",
-    "content_filter": "stopped by a content filter",
-    "too_long": "the prompt is too long for the model",
-    "bad_request": "the server refused the request",
-    "unreadable": "the verdict could not be read",
-}
 
 
 def failures(failed: pd.DataFrame, prompts: Mapping[str, str]) -> pd.DataFrame:
     """Show failed requests, newest first. `failed`: as `Store.failures`; `prompts`: id to text."""
     shown = pd.DataFrame(
         {
-            "reason": failed["error"].map(lambda reason: FAILURES.get(reason, reason)),
+            "reason": failed["error"].map(failure),
             "prompt": failed["prompt_id"].map(lambda prompt: prompts.get(prompt, "")),
             "model": failed["model"],
             "in the server's words": failed["detail"],

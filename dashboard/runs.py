@@ -10,11 +10,14 @@ import streamlit as st
 from dashboard import model_tables, services, tables, widgets
 from pipeline import jobs
 from pipeline.errors import PipelineError
+from pipeline.ports import failure
 from pipeline.records import Job, JobState, Project
+from pipeline.screens import EXPLAINED
 
 KINDS = {"generate": "is writing", "judge": "is judging"}
 POLL_S = 1.0
 LAST_SHOWN = 3
+ENOUGH_TO_WARN = 20
 SIDE_BY_SIDE = 2
 
 
@@ -59,7 +62,10 @@ def _show_progress(job: Job) -> None:
     """How far a run is, how fast, and what it has cost."""
     pace = jobs.pace(job, now=datetime.now(UTC))
     what = "prompts" if job.kind == "generate" else "verdicts"
-    st.progress(pace.done_share, text=f"{job.done:,} of {job.total:,} {what}" if job.total else "Starting …")
+    starting = "Starting: loading the program takes a few seconds …"
+    st.progress(pace.done_share, text=f"{job.done:,} of {job.total:,} {what}" if job.total else starting)
+    if job.message:
+        st.warning(widgets.plain(job.message))
     # Before the first answer nothing is known, not even whether there is a price.
     spent = "–" if not job.total else "no price given" if job.cost_usd is None else tables.money(job.cost_usd)
     numbers = {
@@ -72,8 +78,23 @@ def _show_progress(job: Job) -> None:
         for label, value in numbers.items():
             st.metric(label, value, width="content")
     if job.failed:
-        reasons = ", ".join(f"{model_tables.FAILURES.get(reason, reason)}: {count}" for reason, count in job.failed.items())
+        reasons = ", ".join(f"{failure(reason)}: {count}" for reason, count in job.failed.items())
         st.write(widgets.plain(f"Failed so far: {reasons}. The next run asks for these again."))
+    _show_set_aside(job)
+
+
+def _show_set_aside(job: Job) -> None:
+    """What screens have set aside of a run's answers; in a loud voice where it is most of them."""
+    count, answers = sum(job.set_aside.values()), jobs.answered(job)
+    if not count:
+        return
+    reasons = ", ".join(f"{EXPLAINED.get(reason, reason)}: {n}" for reason, n in job.set_aside.items())
+    said = f"{count:,} of {answers:,} answers are set aside and shown to nobody ({reasons})."
+    if answers >= ENOUGH_TO_WARN and count > answers / 2:
+        ask = "Pause, and look" if job.state is JobState.RUNNING else "Look"
+        st.warning(widgets.plain(f"{said} {ask} at some answers and at what the model is told before you pay for more."))
+    else:
+        st.write(widgets.plain(said))
 
 
 def _offer_stop(job: Job) -> None:
@@ -100,11 +121,15 @@ def show_end(project: Project, job: Job) -> None:
         what = "every pair it was given" if job.kind == "judge" else f"{job.done:,} prompts"
         of = "every prompt of this project" if _is_complete(project, job, model) else what
         st.success(widgets.plain(f"{model} has {verb} {of}. {_took(job)}"))
+        _show_set_aside(job)
         return
     why = job.message or {JobState.STOPPED: "The run was paused."}.get(job.state, "The run has ended.")
     failed, left = sum(job.failed.values()), max(0, job.total - job.done)
-    text = f"{model}: {why} {jobs.answered(job):,} answers came in, {failed:,} failed, {left:,} are left. {_took(job)}"
+    # A run that ended before it had looked knows nothing of what is left.
+    counts = f"{jobs.answered(job):,} answers came in, {failed:,} failed, {left:,} are left." if job.total else ""
+    text = f"{model}: {why} {counts} {_took(job)}"
     (st.error if job.state is JobState.FAILED else st.warning)(widgets.plain(text))
+    _show_set_aside(job)
     if jobs.resume_arguments(job):
         _offer_to_go_on(job, "Resume" if left or not failed else f"Ask again for the {failed:,} that failed")
     if job.state is JobState.FAILED:

@@ -35,12 +35,12 @@ def _offer_work(project: Project) -> None:
     """The forms: ask models, let one judge, bring answers."""
     ask, judged, bring = st.tabs(["Ask models", "Let a model judge", "Import answers made elsewhere"])
     with ask:
-        endpoints = generation.ask_for_endpoints("generate")
+        endpoints = generation.ask_for_endpoints(project, "generate")
         system_prompt = generation.edit_system_prompt(project)
         if endpoints:
             generation.offer_start(project, endpoints, system_prompt)
     with judged:
-        judges = generation.ask_for_endpoints("judge", most=1)
+        judges = generation.ask_for_endpoints(project, "judge", most=1)
         if judges:
             generation.offer_judging(project, judges)
     with bring:

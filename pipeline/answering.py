@@ -22,7 +22,7 @@ from pipeline.adapters.store import Store
 from pipeline.commands import command_of, endpoint_of, with_budget
 from pipeline.errors import EndpointError
 from pipeline.generate import Notice
-from pipeline.lane import Lane, Report, Tally
+from pipeline.lane import Lane, Patience, Report, Tally
 from pipeline.languages import language_named
 from pipeline.ports import Judge
 from pipeline.prices import Price
@@ -30,6 +30,9 @@ from pipeline.records import DocumentKind, Endpoint, Job, Project, Prompt, Runne
 from pipeline.settings import Settings
 from pipeline.terms import check_terms
 from pipeline.tongues import code_of
+
+PREVIEW_S = 60.0
+"""How long somebody who tries a model first is left waiting for a server that says nothing."""
 
 Progress = Callable[[Tally], None]
 
@@ -241,9 +244,10 @@ class Answering:
         return [one for one in left if not among or generate.draw_model(one.id, among, seed=project.seed) == model]
 
     def preview(self, name: str, endpoint: Endpoint, *, count: int = 3) -> list[Summary]:
-        """Ask for a few answers to look at before a run: `prompt, answer, error, tokens_out, cost_usd` of each.
+        """Ask for a few answers to look at before a run: `prompt, answer, error, noticed, tokens_out, cost_usd` of each.
 
-        They are paid for once: a run under the same system prompt and parameters takes them over.
+        They are paid for once: a run under the same system prompt and parameters takes them over. `noticed` is the reason
+        of a screen. Somebody sits and waits, so nothing is tried twice, and a silent server is left after a minute.
 
         Raises:
             GenerationError: The terms make no sense, or the budget is used up.
@@ -254,24 +258,29 @@ class Answering:
         self._check_budget("generate", name, endpoint)
         asked = generate.preview(
             self.store,
-            distilabel_engine.DistilabelGenerator(open_conversation(endpoint)),
+            distilabel_engine.DistilabelGenerator(open_conversation(endpoint, timeout_s=PREVIEW_S)),
             project,
             endpoint,
             system_prompt=text,
             system_prompt_version=version,
             count=count,
+            patience=Patience(attempts=1, outage_s=PREVIEW_S),
         )
         self.ledger.save_price(endpoint)
-        texts = {prompt.id: prompt.text for prompt in self.store.prompt_records(name)}
+        notice = self._notice(project)
+        read = self.store.prompts_and_people(name, [one.prompt_id for one in asked])
         return [
             {
-                "prompt": texts.get(one.prompt_id, ""),
+                "prompt": prompt.text,
                 "answer": one.text,
                 "error": one.error,
+                "noticed": ""
+                if one.error
+                else notice(generate.make_response(one), [human.text for human in people], one.finish_reason).reason,
                 "tokens_out": one.tokens_out,
                 "cost_usd": one.cost_usd,
             }
-            for one in asked
+            for one, (prompt, people) in zip(asked, read, strict=True)
         ]
 
     def unjudged(self, name: str, model: str, style: str) -> pd.DataFrame:
@@ -377,7 +386,14 @@ def _reporting(job: jobs.JobRecorder, progress: Progress | None) -> Progress:
     """Pass a run's progress on to its job, and to the terminal where one looks."""
 
     def report(tally: Tally) -> None:
-        job.progress(done=tally.done, total=tally.total, failed=tally.failed, cost_usd=tally.cost_usd)
+        job.progress(
+            done=tally.done,
+            total=tally.total,
+            failed=tally.failed,
+            set_aside=tally.set_aside,
+            cost_usd=tally.cost_usd,
+            waiting=tally.waiting,
+        )
         if progress:
             progress(tally)
 

@@ -103,17 +103,19 @@ def _run_progress() -> Callable[[Tally], None]:
     def draw(tally: Tally) -> None:
         now, asked = time.monotonic(), tally.stored + tally.failed.total()
         # Counted from the first answer on: what starts a run, a cluster for example, says nothing of its pace.
-        first[:] = first or [(now, asked)]
+        first[:] = first or ([(now, asked)] if asked else [])
         is_last = tally.done >= tally.total
         if not is_last and now - drawn[0] < (0.1 if sys.stderr.isatty() else 5.0):
             return
         drawn[0] = now
-        began, before = first[0]
+        began, before = first[0] if first else (now, asked)
         rate = (asked - before) / max(now - began, 1e-9)
         left = f", {(tally.total - tally.done) / rate:,.0f} s left" if rate and not is_last else ""
         spent = "" if tally.cost_usd is None else f", {tally.cost_usd:.4f} US dollars"
         failed = f", {tally.failed.total():,} failed" if tally.failed else ""
         line = f"{tally.done:,} of {tally.total:,}, {rate:.1f} a second{left}{spent}{failed}"
+        if tally.waiting:
+            line = f"{tally.done:,} of {tally.total:,}. {tally.waiting}"
         if sys.stderr.isatty():
             filled = 30 * tally.done // tally.total if tally.total else 0
             line = f"\r[{'#' * filled}{'.' * (30 - filled)}] {line}\033[K"

@@ -161,6 +161,7 @@ def preview(
     system_prompt: str,
     system_prompt_version: str = "",
     count: int = 3,
+    patience: Patience | None = None,
 ) -> list[Request]:
     """Ask the model for a few answers and make nothing of them yet, in the order of the prompts; failures are among them.
 
@@ -184,7 +185,7 @@ def preview(
         make_pairs=lambda _prompts, _responses: ([], []),
     )
     kept = [replace(one, make=partial(keep, one)) for one in lane.questions]
-    run(store, [replace(lane, purpose=replace(lane.purpose, name="preview"), questions=kept)])
+    run(store, [replace(lane, purpose=replace(lane.purpose, name="preview"), questions=kept)], patience=patience)
     return [asked[prompt_id] for prompt_id in prompt_ids if prompt_id in asked]
 
 

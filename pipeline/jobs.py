@@ -278,9 +278,19 @@ class JobRecorder:
         self._stop, self._ended = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
 
-    def progress(self, *, done: int, total: int, failed: Mapping[str, int] | None = None, cost_usd: float | None = None) -> None:
-        """Note how far the work is."""
-        self._values = {"done": done, "total": total, "failed": dict(failed or {}), "cost_usd": cost_usd}
+    def progress(
+        self,
+        *,
+        done: int,
+        total: int,
+        failed: Mapping[str, int] | None = None,
+        set_aside: Mapping[str, int] | None = None,
+        cost_usd: float | None = None,
+        waiting: str = "",
+    ) -> None:
+        """Note how far the work is, and why nothing comes of it just now."""
+        counts = {"failed": dict(failed or {}), "set_aside": dict(set_aside or {})}
+        self._values = {"done": done, "total": total, **counts, "cost_usd": cost_usd, "message": waiting}
 
     def report(self, done: int, total: int) -> None:
         """Note how far the work is, where nothing of it fails or costs."""
@@ -306,8 +316,9 @@ class JobRecorder:
         self._ended.set()
         self._thread.join()
         now = utc_now()
+        ended = {"state": str(state), "message": message, "heartbeat_at": now, "ended_at": now}
         try:
-            self._store.update_job(self.job_id, **self._values, state=str(state), message=message, heartbeat_at=now, ended_at=now)
+            self._store.update_job(self.job_id, **self._values | ended)
         except BackendError as error:
             # A full disk must not hide what the work itself has to say; the silent heartbeat shows the end.
             log.warning("end of job not written: %s", error.message)

@@ -12,7 +12,7 @@ from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from pipeline.ports import Answer, Made
+from pipeline.ports import Answer, Made, failure
 from pipeline.records import Endpoint, Request
 from pipeline.terms import price
 from pipeline.throttle import Throttle
@@ -50,17 +50,21 @@ class Purpose:
 class Tally:
     """What a lane has done so far.
 
-    `cost_usd` is None where no price is known; `ended_early` says why questions were left, empty when none was.
+    `set_aside` counts answers that a screen set aside, by its reason; `cost_usd` is None where no price is known;
+    `waiting` says why nothing comes just now, empty while answers come; `ended_early` why questions were left, empty when
+    none was.
     """
 
     total: int = 0
     stored: int = 0
     already_stored: int = 0
     failed: Counter[str] = field(default_factory=Counter)
+    set_aside: Counter[str] = field(default_factory=Counter)
     tokens_in: int = 0
     tokens_out: int = 0
     cost_usd: float | None = None
     seconds: float = 0.0
+    waiting: str = ""
     ended_early: str = ""
 
     @property
@@ -74,6 +78,7 @@ class Tally:
             stored=self.stored,
             already_stored=before + self.already_stored,
             failed=dict(self.failed),
+            set_aside=dict(self.set_aside),
             tokens_in=self.tokens_in,
             tokens_out=self.tokens_out,
             cost_usd=self.cost_usd,
@@ -86,13 +91,15 @@ class Tally:
 class Report:
     """What a run brought: answers, or a judge's verdicts, one per pair and order.
 
-    `already_stored` were there before or came from the same request elsewhere; `failed` counts questions by reason;
+    `already_stored` were there before or came from the same request elsewhere; `failed` counts questions by reason, and
+    `set_aside` the answers that a screen set aside;
     `cost_usd` is None where no price is known; `ended_early` says why questions were left, empty when none was.
     """
 
     stored: int
     already_stored: int
     failed: Mapping[str, int]
+    set_aside: Mapping[str, int]
     tokens_in: int
     tokens_out: int
     cost_usd: float | None
@@ -287,9 +294,10 @@ class Lane:
             revision=came.revision,
         )
 
-    def count(self, item: Item, came: Answer | Request, request: Request) -> None:
-        """Add what came, now that it is stored as `request`, to the tally."""
-        tally = self.tally
+    def count(self, item: Item, came: Answer | Request, made: Made) -> None:
+        """Add what came, now that it is stored as `made`, to the tally."""
+        tally, request = self.tally, made.request
+        tally.set_aside.update(screen.reason for screen in made.screens if screen.is_out)
         if isinstance(came, Request):
             tally.already_stored += 1
             return
@@ -303,5 +311,5 @@ class Lane:
             return
         tally.failed[request.error] += 1
         log.info("request failed: reason=%s prompt=%s model=%s", request.error, request.prompt_id, request.model)
-        self.last_failure = f"{request.error} ({request.detail})" if request.detail else request.error
+        self.last_failure = failure(request.error, request.detail)
         self.failures_in_a_row += 1

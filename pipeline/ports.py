@@ -30,6 +30,26 @@ class FailureReason(StrEnum):
     UNREADABLE = "unreadable"
 
 
+FAILURES: Mapping[str, str] = {
+    FailureReason.EMPTY: "the answer was empty",
+    FailureReason.MALFORMED: "the server's answer could not be read",
+    FailureReason.TIMEOUT: "no answer in time",
+    FailureReason.RATE_LIMIT: "too many requests for the server",
+    FailureReason.SERVER_ERROR: "a fault of the server",
+    FailureReason.CONNECTION: "no connection",
+    FailureReason.CONTENT_FILTER: "stopped by a content filter",
+    FailureReason.TOO_LONG: "the prompt is too long for the model",
+    FailureReason.BAD_REQUEST: "the server refused the request",
+    FailureReason.UNREADABLE: "the verdict could not be read",
+}
+
+
+def failure(reason: str, detail: str = "") -> str:
+    """Return a FailureReason in words, with the server's own words where there are any."""
+    words = FAILURES.get(reason, reason)
+    return f"{words} ({detail.rstrip('.')})" if detail else words
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """What came of one call: `text`, or `error` (a FailureReason) with `detail` in words.

@@ -289,7 +289,10 @@ class Exclusion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """Long work in its own process. `done` of `total` items; `heartbeat_at` tells a dead worker."""
+    """Long work in its own process. `done` of `total` items; `heartbeat_at` tells a dead worker.
+
+    `failed` and `set_aside` count answers by reason. `message` says why nothing comes while it runs, and how it ended.
+    """
 
     id: str
     project: str
@@ -301,6 +304,7 @@ class Job:
     done: int = 0
     total: int = 0
     failed: Mapping[str, int] = field(default_factory=dict)
+    set_aside: Mapping[str, int] = field(default_factory=dict)
     cost_usd: float | None = None
     message: str = ""
     stop_requested: bool = False

@@ -18,7 +18,7 @@ from typing import TypeVar
 from pipeline.errors import BackendError, EndpointError, PipelineError, UnstorableError, WorkspaceError
 from pipeline.lane import Item, Lane, Patience, Question, Tally
 from pipeline.owners import is_dead, new_owner
-from pipeline.ports import Answer, Claimed, FailureReason, Made, RequestStore
+from pipeline.ports import Answer, Claimed, FailureReason, Made, RequestStore, failure
 from pipeline.records import Request
 from pipeline.spending import Spending
 from pipeline.terms import check_terms, price
@@ -45,6 +45,10 @@ GATHER_S = 0.02
 
 SAVE_WAITS_S = (1.0, 4.0, 10.0)
 """How long to wait before each new try to store answers where the database is locked or away: they may be paid for."""
+
+TELL_S = 1.0
+REFUSED_S, SILENT_S = 3.0, 15.0
+"""After so long without an answer it is told why: where the server refuses, and where it says nothing."""
 
 LONGEST_WAIT_S = 60.0
 TICK_S = 0.1
@@ -94,7 +98,7 @@ class _Run:
         loop = asyncio.get_running_loop()
         started = loop.time()
         self._open_throttles(started)
-        timers = [asyncio.create_task(one()) for one in (self._keep_claims, self._look_elsewhere)]
+        timers = [asyncio.create_task(one()) for one in (self._keep_claims, self._look_elsewhere, self._tell_of_silence)]
         try:
             while not self._is_over():
                 self._fill(loop.time())
@@ -148,6 +152,7 @@ class _Run:
         self.writer.shutdown(wait=True)
 
     def _say_why_it_ended(self, lane: Lane) -> None:
+        lane.tally.waiting = ""
         if lane.tally.done >= lane.tally.total:
             lane.tally.ended_early = ""
         elif self.should_stop():
@@ -200,6 +205,33 @@ class _Run:
 
     def _may_begin(self, lane: Lane, now: float) -> bool:
         return not lane.is_closed and lane.may_lose_more and lane.throttle.may_start(now) and lane.has_item(now)
+
+    async def _tell_of_silence(self) -> None:
+        """Say why nothing comes, where nothing does: whoever watches should not have to guess."""
+        began = asyncio.get_running_loop().time()
+        while True:
+            await asyncio.sleep(TELL_S)
+            for lane in self.lanes:
+                if not lane.is_idle:
+                    lane.tally.waiting = self._why_silent(lane, began, asyncio.get_running_loop().time())
+                    lane.on_progress(lane.tally)
+
+    def _why_silent(self, lane: Lane, began: float, now: float) -> str:
+        throttle = lane.throttle
+        silent_s = now - max(began, throttle.answered_at or began)
+        if throttle.refusals and silent_s > REFUSED_S:
+            again_s = throttle.resumes_at - now
+            again = f"in {_in_words(again_s)}" if again_s >= 1 else "now"
+            return (
+                f"The model's server has not answered for {_in_words(silent_s)}: {lane.last_failure}. It is asked again {again}; "
+                "nothing is lost meanwhile."
+            )
+        if throttle.under_way and silent_s > SILENT_S:
+            return (
+                f"Nothing has come from the model's server for {_in_words(silent_s)}; {throttle.under_way} requests are under "
+                "way. A model that was not in use may take minutes to load."
+            )
+        return ""
 
     # Who asks
 
@@ -288,7 +320,7 @@ class _Run:
     def _is_asked_again(self, lane: Lane, item: Item, answer: Answer, now: float) -> bool:
         """Decide whether a request that failed is made again, and when; give up on an endpoint that is gone."""
         throttle, is_limit = lane.throttle, answer.error == FailureReason.RATE_LIMIT
-        lane.last_failure = f"{answer.error} ({answer.detail})"
+        lane.last_failure = failure(answer.error, answer.detail)
         if _signal(answer) in (Signal.BUSY, Signal.DOWN) and (gone := self._why_gone(lane, answer, now)):
             self.fatal = self.fatal or gone
             return True
@@ -310,8 +342,9 @@ class _Run:
         if answer.wait_s is not None and answer.wait_s > self.patience.outage_s:
             return EndpointError(f"The server asks to wait {_in_words(answer.wait_s)}: {answer.detail}", hint=hint)
         if throttle.answered_at is None and throttle.refusals >= self.patience.attempts:
+            tries = f" in {throttle.refusals} tries; the last one:" if throttle.refusals > 1 else ":"
             return EndpointError(
-                f"The model's server did not answer in {throttle.refusals} tries; the last one: {lane.last_failure}.",
+                f"The model's server did not answer{tries} {lane.last_failure}.",
                 hint="Check that the model's server is running, that the address is right, and that it can take "
                 f"{lane.endpoint.concurrency} requests at once, then start again.",
             )
@@ -338,7 +371,7 @@ class _Run:
         for (lane, item, came), one in zip(batch, made, strict=True):
             lane.free(item.question.key)
             lane.unstored -= isinstance(came, Answer)
-            lane.count(item, came, one.request)
+            lane.count(item, came, one)
             self._check_failures(lane)
             if not one.request.error:
                 self._follow(one)

@@ -6,13 +6,13 @@ A key goes from its variable straight into a conversation; nothing else of the p
 from typing import Any
 
 from pipeline.adapters import endpoints, ray_cluster
-from pipeline.adapters.distilabel_engine import Conversation
+from pipeline.adapters.distilabel_engine import TIMEOUT_S, Conversation
 from pipeline.adapters.spread import SpreadConversation
 from pipeline.records import Endpoint, Runner
 
 
-def open_conversation(endpoint: Endpoint, runner: Runner = Runner.LOCAL) -> Conversation:
-    """Return a connection to the endpoint, with the key its variable holds.
+def open_conversation(endpoint: Endpoint, runner: Runner = Runner.LOCAL, *, timeout_s: float = TIMEOUT_S) -> Conversation:
+    """Return a connection to the endpoint, with the key its variable holds; a request may take so long.
 
     Raises:
         SettingsError: The variable is not set or holds no key, or the runner is not installed.
@@ -22,6 +22,7 @@ def open_conversation(endpoint: Endpoint, runner: Runner = Runner.LOCAL) -> Conv
         "model": endpoint.model,
         "max_new_tokens": endpoint.max_tokens,
         "temperature": endpoint.temperature,
+        "timeout_s": timeout_s,
     }
     if runner is Runner.RAY:
         return SpreadConversation(ray_cluster.actors(endpoint, terms))

@@ -25,6 +25,10 @@ from pipeline.ports import Answer, FailureReason, Verdict
 from pipeline.records import Choice, content_id, is_text, storable
 
 NO_KEY = "none"
+
+TIMEOUT_S = 120.0
+"""How long one request may take."""
+
 """Sent where no key is given: the client insists on one, local servers do not read it."""
 
 MESSAGES_KEPT = 512
@@ -75,7 +79,7 @@ class Conversation:
         api_key: str = "",
         max_new_tokens: int = 1024,
         temperature: float | None = None,
-        timeout_s: float = 120.0,
+        timeout_s: float = TIMEOUT_S,
     ) -> None:
         self.model = model
         self.base_url = base_url

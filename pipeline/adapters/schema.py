@@ -234,6 +234,7 @@ jobs = Table(
     Column("done", Integer, nullable=False),
     Column("total", Integer, nullable=False),
     Column("failed", JSON, nullable=False),
+    Column("set_aside", JSON, nullable=False, server_default="{}"),
     Column("cost_usd", Float),
     Column("message", Text, nullable=False),
     Column("stop_requested", Boolean, nullable=False),

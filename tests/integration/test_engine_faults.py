@@ -235,7 +235,7 @@ def test_a_model_that_begins_to_answer_nothing_is_not_paid_to_go_on(store: Store
     project = project_with(store, 200)
     server.delay_s = 0.01
     server.answer = lambda prompt: Reply(text="Ja." if len(server.answered) < 30 else "")
-    with pytest.raises(EndpointError, match="10 requests in a row failed; the last one: empty"):
+    with pytest.raises(EndpointError, match="10 requests in a row failed; the last one: the answer was empty"):
         generated(store, project, server)
     assert len(server.asked) < 30 + 10 + 5 * 8
 
@@ -308,6 +308,27 @@ def test_the_judge_beside_takes_what_an_earlier_run_left_unjudged(store: Store, 
     of_other = set(store.pair_ids("nl", source="other"))
     assert len(of_other) == 5
     assert not of_other & set(store.judgements("nl")["pair_id"])
+
+
+def test_a_run_says_why_nothing_comes_while_its_server_is_away(store: Store, server: ModelServer) -> None:
+    project = project_with(store, 6)
+    ends_at = time.monotonic() + 6
+    server.answer = lambda shown: Reply(text=f"Op {shown}") if time.monotonic() > ends_at else failing(503, "down for repair")
+    told: list[str] = []
+    report = generate.generate(
+        store,
+        DistilabelGenerator(Conversation(model="tiny", base_url=server.base_url)),
+        project,
+        Endpoint(model="tiny", base_url=server.base_url, concurrency=2),
+        system_prompt="Antwoord.",
+        make_pairs=annotate.make_pairs,
+        patience=Patience(attempts=50, first_wait_s=0.2, outage_s=60),
+        on_progress=lambda tally: told.append(tally.waiting),
+    )
+    assert report.stored == 6
+    expected = r"The model's server has not answered for \d seconds: a fault of the server \(status 503: down for repair\)\. "
+    assert any(re.match(expected, said) for said in told), told
+    assert told[-1] == ""
 
 
 def test_two_runs_at_once_share_the_work_instead_of_doubling_it(store: Store, server: ModelServer, workspace: Path) -> None:

@@ -1,5 +1,6 @@
 """Generate page: a real model server on loopback, a real worker process, the real app."""
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -125,7 +126,8 @@ def test_stop_at_once_ends_the_worker_and_the_form_stays_out_of_the_way_meanwhil
     by_label(app, "button", "Stop at once").click().run()
     job = studio.store.jobs("nl")[0]
     assert (job.state, job.message) == (JobState.STOPPED, "Stopped at once.")
-    assert not psutil.pid_exists(job.pid) or psutil.Process(job.pid).status() == psutil.STATUS_ZOMBIE
+    with contextlib.suppress(psutil.NoSuchProcess):
+        assert psutil.Process(job.pid).status() == psutil.STATUS_ZOMBIE
     wait_for(lambda: server.under_way == 0)
 
 
@@ -411,3 +413,72 @@ def test_a_judge_is_priced_for_what_it_has_not_judged(studio: Studio, server: Mo
     by_label(app, "button", "Start: judge 1 pair").click().run()
     wait_for(lambda: studio.store.jobs("nl")[0].state is JobState.DONE)
     assert "tiny has judged every pair" in shown(app.run())
+
+
+def running_job(**values: object) -> Job:
+    me = psutil.Process()
+    row = {"id": "j", "project": "nl", "kind": "generate", "command": ("generate", "--model=tiny"), "total": 60}
+    return Job(**row | {"pid": me.pid, "pid_started": me.create_time()} | values)  # type: ignore[arg-type]
+
+
+def test_a_run_says_why_nothing_comes_and_what_is_set_aside(studio: Studio) -> None:
+    silent = "The model's server has not answered for 40 seconds: no connection (refused). It is asked again now."
+    studio.store.save_job(running_job(done=30, set_aside={"wrong_language": 10}, message=silent))
+    app = open_page()
+    assert [silent] == [said.value.replace("\\", "") for said in app.warning]
+    assert "10 of 30 answers are set aside and shown to nobody (the answer is in another language or script: 10)." in shown(app)
+    studio.store.update_job("j", set_aside={"wrong_language": 16}, message="")
+    app.run()
+    (warned,) = app.warning
+    assert warned.value.replace("\\", "").endswith(
+        "Pause, and look at some answers and at what the model is told before you pay for more."
+    )
+    studio.store.update_job("j", state=str(JobState.DONE), ended_at=utc_now())
+
+
+def test_before_the_first_answer_a_run_says_what_it_waits_for(studio: Studio) -> None:
+    studio.store.save_job(running_job(total=0))
+    app = open_page()
+    assert "Starting: loading the program takes a few seconds" in app.get("progress")[0].proto.text
+    studio.store.update_job("j", state=str(JobState.FAILED), message="It broke.", ended_at=utc_now())
+    assert "are left" not in shown(app.run())
+
+
+def test_the_terms_of_the_last_run_stand_in_the_form(studio: Studio, server: ModelServer) -> None:
+    terms = Endpoint(
+        model="tiny", base_url=server.base_url, price_in=1.0, price_out=2.0, budget_usd=0.004, concurrency=7, max_tokens=90
+    )
+    studio.generate("nl", terms, limit=1)
+    app = open_page()
+    assert by_label(app, "text_input", "Address").value == server.base_url
+    assert by_label(app, "multiselect", "Models").value == ["tiny"]
+    values = [by_label(app, "number_input", label).value for label in ("Budget", "Requests at once", "Longest answer")]
+    assert values == [0.004, 7, 90]
+
+
+def test_a_preview_shows_each_model_its_cost_and_what_a_screen_notices(studio: Studio, server: ModelServer) -> None:
+    server.models = ("eerste", "tweede")
+    server.answer = lambda _: Reply(text="Het spijt me, maar ik kan deze vraag niet beantwoorden.")
+    app = choose(open_page(), server)
+    by_label(app, "multiselect", "Models").set_value(["eerste", "tweede"]).run()
+    for field in [one for one in app.number_input if "million tokens" in one.label]:
+        field.set_value(1000.0)
+    app.run()
+    by_label(app, "button", "Try 3 prompts first").click().run()
+    assert len(server.asked) == 6
+    said = shown(app)
+    assert [f"3 answers of {model}" in said for model in server.models] == [True, True]
+    # 10 tokens read and 5 written, three times, at 1,000 dollars a million.
+    assert "They cost $0.0450" in said
+    assert "Noticed about 3 of 3: the model refused to answer." in said
+    app.number_input(key="generate-limit").set_value(2).run()
+    assert "3 answers of tweede" in shown(app)
+    app.text_area(key="generate-system-nl").set_value("Antwoord altijd in het Nederlands, kort en duidelijk.").run()
+    assert "3 answers of tweede" not in shown(app)
+    assert len(server.asked) == 6
+
+
+def test_a_model_that_the_server_does_not_list_is_questioned(studio: Studio, server: ModelServer) -> None:
+    app = choose(open_page(), server)
+    by_label(app, "multiselect", "Models").set_value(["tinny"]).run()
+    assert "The server's list does not name tinny" in shown(app)

@@ -318,7 +318,7 @@ def test_a_refused_key_ends_the_run_and_keeps_what_was_saved(store: Store, serve
 def test_a_server_that_only_fails_ends_the_run(store: Store, server: ModelServer) -> None:
     project = project_of(store, *(f"vraag {n}" for n in range(60)))
     server.answer = lambda _: failing(503)
-    with pytest.raises(EndpointError, match="did not answer in 2 tries; the last one: server_error"):
+    with pytest.raises(EndpointError, match="did not answer in 2 tries; the last one: a fault of the server"):
         run(store, project, endpoint_of(server))
     # Ten in a row, and what three others had under way, each tried twice.
     assert len(server.asked) <= 2 * 13

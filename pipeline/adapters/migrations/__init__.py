@@ -11,7 +11,7 @@ from sqlalchemy.engine import Engine
 
 from pipeline.errors import WorkspaceError
 
-HEAD = "0006"
+HEAD = "0009"
 
 
 def upgrade(engine: Engine) -> None:
