@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -17,7 +18,7 @@ import pyarrow as pa
 from pipeline import splits
 from pipeline.material import Material, part, prepare
 from pipeline.records import Choice, Project
-from pipeline.rows import complete, iso, rows_of
+from pipeline.rows import complete, iso, rows_of, to_frame
 from pipeline.shapes import PAIRED, Format, Layout, Row, Shape, Split, parse_formats, shape_of, to_table
 from pipeline.splits import HELD_OUT, SplitReport
 
@@ -79,14 +80,14 @@ class Contents:
         return set(self.pairs["prompt"].take(sorted(places)))
 
     def complete(self, rows: pd.DataFrame, names: Collection[str]) -> pd.DataFrame:
-        """Return rows of `frames` with those of the named columns that their pairs tell."""
-        return complete(rows, self.pairs, names)
+        """Return the named columns of rows of `frames`, those that their pairs tell too."""
+        return to_frame(rows, self.pairs, names)
 
     def tables(self, kind: Format, split: Split, *, rows: int = ROWS_AT_ONCE) -> Iterator[pa.Table]:
         """Yield a part as it is written, so many rows at a time."""
         frame, shape = self.frames[kind, split], self.shape(kind)
         for start in range(0, len(frame), rows):
-            yield to_table(shape, self.complete(frame.iloc[start : start + rows], shape.flat))
+            yield to_table(shape, complete(frame.iloc[start : start + rows], self.pairs, shape.flat))
 
     def preview(self, kind: Format, *, limit: int = 5) -> list[Row]:
         """Return the first rows of a format exactly as they will be written."""
@@ -138,9 +139,14 @@ def gather(
     )
     known = splits.find_in_evaluation(material.prompts(), options.evaluation) if options.evaluation else set()
     clean = material.without(known) if known else material
-    drawn, report = splits.draw(clean.prompts(), seed=project.seed, held_out=options.held_out)
+    # Both take their time, mostly outside of Python's lock, and neither needs the other.
+    with ThreadPoolExecutor(1) as pool:
+        drawing = pool.submit(splits.draw, clean.prompts(), seed=project.seed, held_out=options.held_out)
+        rows = {kind: rows_of(kind, clean) for kind in wanted}
+        drawn, report = drawing.result()
     held_out = [prompt for prompt, split in drawn.items() if split is Split.TEST]
-    frames, by_format = _frames(clean, wanted, held_out)
+    frames = _frames(clean, {kind: found for kind, (found, _) in rows.items()}, held_out)
+    by_format = {str(kind): left_out for kind, (_, left_out) in rows.items()}
     for kind, gone in _in_evaluation(material, clean).items():
         by_format.get(str(kind), Counter())["in_evaluation"] += gone
     excluded = Counter(left_out["reason"].tolist()) + broken
@@ -155,26 +161,24 @@ def gather(
         excluded_by_format={kind: dict(sorted((+counted).items())) for kind, counted in by_format.items() if +counted},
         chosen_by_source=dict(sorted(Counter(clean.kept["chosen_source"].tolist()).items())),
         counts=_count(clean.kept, pairs, votes),
-        last_vote_at=max(iso(votes["at"].sort_values().tail(1)), default=""),
+        last_vote_at=max(iso(votes["at"].sort_values().tail(1)).to_pylist(), default=""),
     )
 
 
 def _frames(
-    material: Material, wanted: Sequence[Format], held_out: Sequence[str]
-) -> tuple[dict[tuple[Format, Split], pd.DataFrame], dict[str, Counter[str]]]:
-    """The rows of each format and split, and what one format alone leaves out; formats of the same rows share their frames."""
+    material: Material, rows_by_format: Mapping[Format, pd.DataFrame], held_out: Sequence[str]
+) -> dict[tuple[Format, Split], pd.DataFrame]:
+    """The rows of each format and split; formats of the same rows share their frames."""
     is_test = material.pairs["prompt_id"].isin(held_out).to_numpy(dtype=bool)
     frames: dict[tuple[Format, Split], pd.DataFrame] = {}
-    left_out: dict[str, Counter[str]] = {}
-    for kind in wanted:
+    for kind, rows in rows_by_format.items():
         twin = next((other for other, _ in frames if other in PAIRED), None) if kind in PAIRED else None
-        rows, left_out[str(kind)] = rows_of(kind, material)
         tested = is_test[rows["place"]]
         for split, chosen in ((Split.TRAIN, ~tested), (Split.TEST, tested)):
             frame = frames.get((twin, split)) if twin else part(rows, chosen)
             if frame is not None and len(frame):
                 frames[kind, split] = frame
-    return frames, left_out
+    return frames
 
 
 def _in_evaluation(material: Material, clean: Material) -> dict[Format, int]:

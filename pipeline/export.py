@@ -223,7 +223,7 @@ def _write_files(folder: Path, contents: Contents) -> Iterator[ReleaseFile]:
     writers = {"parquet": _parquet} | ({"jsonl": _jsonl} if contents.options.jsonl else {})
     # Parquet and JSONL are made outside of Python's lock, so two at a time use two cores; the longest come last in `Format`.
     parts = [(write, *part) for part, twin in reversed(twin_of.items()) if part[0] is twin for write in writers.values()]
-    with ThreadPoolExecutor(2) as pool:
+    with ThreadPoolExecutor(3) as pool:
         digests = dict(pool.map(lambda job: job[0](folder, contents, *job[1:]), parts))
     for (kind, split), twin in twin_of.items():
         for name in (f"{split}.{ending}" for ending in writers):

@@ -44,6 +44,10 @@ Speaks = Callable[[str], str]
 """Text to why it is not in the language of the project; empty where it is, or where that cannot be told."""
 
 
+COLUMNS = ("prompt", "chosen", "rejected", "chosen_source", "rejected_source", "agreement")
+"""What is looked at of a preference."""
+
+
 class Unit(StrEnum):
     """What a number counts."""
 
@@ -115,7 +119,7 @@ def examine(
     """Return the health report of a release.
 
     Args:
-        preferences: Columns `prompt, chosen, rejected, chosen_source, rejected_source, agreement`; one row per preference.
+        preferences: Columns COLUMNS; one row per preference.
         rows: How many preferences there are, where these are only the first of them.
         speaks: Says why a text is not in the project's language.
         count: Tokens of a text.

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.records import Choice, Project
-from pipeline.shapes import TEXT_SIDES, is_text
+from pipeline.shapes import TEXT_SIDES, is_text, to_arrow
 
 FAULTS = ("", "identical", "not_text", "empty")
 """Why a row cannot be trained on, by the number that stands for it; of several the last counts."""
@@ -84,9 +84,11 @@ def prepare(
     system_prompts: Mapping[str, str],
 ) -> tuple[Material, Counter[str]]:
     """Return the material, and the preferences that no trainer can use, by reason; arguments as `contents.gather` has them."""
-    pairs = _in_one_piece(pairs.reset_index(drop=True))
-    faults = {f"{name}_fault": faults_of(pairs[name]) for name in TEXT_SIDES}
-    pairs = pairs.assign(language=project.language, system=_system_of(pairs, system_prompts), **faults)
+    pairs = pairs.reset_index(drop=True)
+    faults = {name: faults_of(pairs[name]) for name in TEXT_SIDES}
+    texts: dict[str, Any] = {name: _in_one_piece(pairs[name], faults[name]) for name in TEXT_SIDES}
+    told: dict[str, Any] = {f"{name}_fault": fault for name, fault in faults.items()}
+    pairs = pairs.assign(language=project.language, system=_system_of(pairs, system_prompts), **texts, **told)
     pairs = pairs.assign(rank=np.argsort(_order(pairs, "prompt_id", "pair_id")), prompt_no=pd.factorize(pairs["prompt_id"])[0])
     votes, judgements = _placed(votes, pairs), _placed(judgements, pairs)
     ratings = rate(judgements)
@@ -105,11 +107,10 @@ def prepare(
     return material, broken
 
 
-def _in_one_piece(pairs: pd.DataFrame) -> pd.DataFrame:
-    """Join the texts of columns that lie in several pieces, or to take some of them would join them all, each time."""
-    texts = {name: pa.array(pairs[name]) for name in TEXT_SIDES if isinstance(pairs[name].dtype, pd.StringDtype)}
-    apart = {name: text for name, text in texts.items() if isinstance(text, pa.ChunkedArray) and text.num_chunks > 1}
-    return pairs.assign(**{name: pd.array(text.combine_chunks(), pairs[name].dtype) for name, text in apart.items()})
+def _in_one_piece(texts: pd.Series[str], faults: Numbers) -> Any:
+    """Join texts that lie in several pieces, or to take some would join them all, each time; what no file stores is empty."""
+    storable = texts.mask(faults == NOT_TEXT, "") if (faults == NOT_TEXT).any() else texts
+    return pd.array(to_arrow(storable).cast(pa.large_string()), dtype="str")
 
 
 def _order(frame: pd.DataFrame, *names: str) -> Numbers:
@@ -147,7 +148,10 @@ def of_pairs(rows: pd.DataFrame, pairs: pd.DataFrame, *names: str) -> dict[str, 
 
 def faults_of(texts: pd.Series[str]) -> Numbers:
     """Return for each text what is wrong with it, as a number of FAULTS."""
-    blank = (texts.fillna("").str.strip() == "").to_numpy(dtype=bool)
+    texts = texts.fillna("")
+    # Only what begins with a space can be blank: to strip every text would copy them all.
+    blank = (texts.str.slice(0, 1).str.strip() == "").to_numpy(dtype=bool, copy=True)
+    blank[blank] = (texts[blank].str.strip() == "").to_numpy(dtype=bool)
     return np.where(blank, EMPTY, np.where(is_written(texts), 0, NOT_TEXT))
 
 

@@ -196,10 +196,12 @@ def _candidates(texts: Sequence[str], numbers: Sequence[str], threshold: float) 
 
 
 def _alike(one: Pieces, other: Pieces, cut: _Cut, threshold: float) -> tuple[Pieces, Pieces]:
-    """Keep the pairs of texts whose bins do not differ by more than the threshold lets two texts differ."""
+    """Keep the pairs of texts whose sizes, then bins, do not differ by more than the threshold lets two texts differ."""
+    most = (1 - threshold) / (1 + threshold) * (cut.sizes[one] + cut.sizes[other]) + 1e-9
+    alike = np.abs(cut.sizes[one] - cut.sizes[other]) <= most
+    one, other, most = one[alike], other[alike], most[alike]
     apart = np.maximum(cut.bins[one], cut.bins[other]) - np.minimum(cut.bins[one], cut.bins[other])
-    most = (1 - threshold) / (1 + threshold) * (cut.sizes[one] + cut.sizes[other])
-    alike = apart.sum(axis=1, dtype=np.int64) <= most + 1e-9
+    alike = apart.sum(axis=1, dtype=np.int64) <= most
     return one[alike], other[alike]
 
 
@@ -208,31 +210,33 @@ def _cut(texts: Sequence[str], chunk: int, counts: Pieces, threshold: float) -> 
     hashes, owners = _pieces(texts)
     # One number to sort by: the text, then how common the piece is, then the piece.
     common = np.minimum(counts[hashes & (_COUNTED - 1)], _COUNTED - 1)
-    ranked = np.sort((owners << 52) | (common << 32) | hashes)
-    ranked = ranked[np.diff(ranked, prepend=-1) != 0]
-    owners = ranked >> 52
-    sizes = np.bincount(owners, minlength=len(texts))
-    bins = np.bincount(owners * _BINS + (ranked & (_BINS - 1)), minlength=len(texts) * _BINS)
-    place = np.arange(len(ranked)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    rare = place < (sizes - np.ceil(threshold * sizes).astype(np.int64) + 1)[owners]
+    ranked = np.sort((owners.astype(np.int64) << 52) | (common << 32) | hashes)
+    ranked = ranked[np.append(True, ranked[1:] != ranked[:-1])[: len(ranked)]]
+    ends = np.searchsorted(ranked, np.arange(1, len(texts) + 1) << 52)
+    sizes = np.diff(ends, prepend=0)
+    bins = np.bincount((ranked >> 52) * _BINS + (ranked & (_BINS - 1)), minlength=len(texts) * _BINS)
+    n_rare = np.where(sizes > 0, sizes - np.ceil(threshold * sizes).astype(np.int64) + 1, 0)
+    rare = np.repeat(ends - sizes - np.cumsum(n_rare) + n_rare, n_rare) + np.arange(n_rare.sum())
     return _Cut(
         ranked[rare] & ((1 << 52) - 1),
-        owners[rare] + chunk * TEXTS_AT_ONCE,
+        (ranked[rare] >> 52) + chunk * TEXTS_AT_ONCE,
         sizes,
         np.minimum(bins, 255).astype(np.uint8).reshape(-1, _BINS),
     )
 
 
-def _pieces(texts: Sequence[str]) -> tuple[Pieces, Pieces]:
+def _pieces(texts: Sequence[str]) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int32]]:
     """Return a 32-bit hash of every piece of SHINGLE characters, and the number of its text. Shorter texts have none."""
-    codes = np.frombuffer("".join(texts).encode("utf-32-le", errors="surrogatepass"), dtype=np.uint32).astype(np.uint64)
-    lengths = np.array([len(text) for text in texts], dtype=np.int64)
-    owners = np.repeat(np.arange(len(texts)), lengths)
-    if len(codes) < SHINGLE:
-        return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
-    mixed = np.zeros(len(codes) - SHINGLE + 1, dtype=np.uint64)
+    codes = np.frombuffer("".join(texts).encode("utf-32-le", errors="surrogatepass"), dtype=np.uint32)
+    owners = np.repeat(np.arange(len(texts), dtype=np.int32), [len(text) for text in texts])
+    n = max(len(codes) - SHINGLE + 1, 0)
+    mixed = np.zeros(n, dtype=np.uint32)
+    # In 32 bits and in place: most of the time goes into moving numbers.
     for place in range(SHINGLE):
-        mixed = mixed * np.uint64(0x100000001B3) + codes[place : len(codes) - SHINGLE + 1 + place]
-    within = owners[SHINGLE - 1 :] == owners[: len(owners) - SHINGLE + 1]
-    spread = (mixed * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(32)
-    return spread[within].astype(np.int64), owners[: len(owners) - SHINGLE + 1][within]
+        mixed *= np.uint32(0x9E3779B1)
+        mixed += codes[place : place + n]
+    mixed ^= mixed >> np.uint32(15)
+    mixed *= np.uint32(0x2C1B3C6D)
+    mixed ^= mixed >> np.uint32(13)
+    within = owners[SHINGLE - 1 :] == owners[:n]
+    return mixed[within], owners[:n][within]

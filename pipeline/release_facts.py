@@ -74,7 +74,7 @@ class ReleaseFacts:
             return tongues.find_wrong_language(text, found, spoken, can_be_detected=can_be_detected)
 
         limit = recipes.length_limit(recipes.measure(contents))
-        seen = contents.complete(preferences.head(health.MOST_ROWS), ("prompt", "chosen", "rejected"))
+        seen = contents.complete(preferences.head(health.MOST_ROWS), health.COLUMNS)
         return health.examine(seen, rows=len(preferences), speaks=speaks, max_length=limit)
 
     def terms(self, name: str) -> Terms:

@@ -33,7 +33,7 @@ from pipeline.material import (
     without_faults,
 )
 from pipeline.records import Choice
-from pipeline.shapes import PAIRED, TEXT_SIDES, Format
+from pipeline.shapes import PAIRED, TEXT_SIDES, Format, to_arrow
 
 _OF_BOTH_SIDES = ("place", "n_votes", "agreement", "confidence", "method", "judge")
 
@@ -49,20 +49,30 @@ def rows_of(kind: Format, material: Material) -> Counted:
     return {Format.KTO: _kto, Format.SFT: _sft, Format.VOTES: _votes, Format.JUDGEMENTS: _judgements}[kind](material)
 
 
-def complete(rows: pd.DataFrame, pairs: pd.DataFrame, names: Collection[str]) -> pd.DataFrame:
-    """Add those of the named columns that the rows' pairs tell: what stands in `pairs`, and which side is meant by it."""
-    sides = {"chosen", "rejected", "completion"} & set(names)
-    asked = {*names, *(("first", "second") if sides else ())} & set(pairs) - set(rows)
+def complete(rows: pd.DataFrame, pairs: pd.DataFrame, names: Collection[str]) -> dict[str, pa.Array]:
+    """Return the named columns of rows: their own, what stands in `pairs`, and which side is meant by it."""
     places = rows["place"].to_numpy()
-    found: dict[str, Any] = {name: pairs[name].take(places).set_axis(rows.index) for name in asked}
-    if sides:
-        first, second = found["first"], found["second"]
-        found["chosen"] = first.where(rows["is_first"], second)
-        found["rejected"] = second.where(rows["is_first"], first)
-        found["completion"] = rows["edit"].fillna(found["chosen"]) if "edit" in rows else found["chosen"]
+
+    def told(name: str) -> pa.Array:
+        return to_arrow(rows[name] if name in rows else pairs[name].array.take(places))
+
+    found = {name: told(name) for name in names if name not in ("chosen", "rejected", "completion", "at")}
+    if {"chosen", "rejected", "completion"} & set(names):
+        is_first, first, second = told("is_first"), told("first"), told("second")
+        found["chosen"] = found["completion"] = pc.if_else(is_first, first, second)
+        if "rejected" in names:
+            found["rejected"] = pc.if_else(is_first, second, first)
+        if "edit" in rows:
+            found["completion"] = pc.coalesce(told("edit").cast(first.type), found["completion"])
     if "at" in names:
         found["at"] = iso(rows["at"])
-    return rows.assign(**{name: found[name] for name in names if name in found})
+    return {name: found[name] for name in names}
+
+
+def to_frame(rows: pd.DataFrame, pairs: pd.DataFrame, names: Collection[str]) -> pd.DataFrame:
+    """Return the columns of `complete` as a frame, with the index of the rows."""
+    frame: pd.DataFrame = pa.table(complete(rows, pairs, names)).to_pandas()
+    return frame.set_axis(rows.index)
 
 
 def _kto(material: Material) -> Counted:
@@ -113,8 +123,8 @@ def _said_again(frame: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
     if "edit" in frame:
         sizes = np.where(frame["edit"].notna(), frame["edit"].str.len(), sizes)
     prompts = of_pairs(frame, pairs, "prompt_no")["prompt_no"]
-    likely = pd.DataFrame({"prompt": prompts, "size": sizes}).duplicated(keep=False).to_numpy()
-    return complete(frame[likely], pairs, ["prompt_no", "completion"])[["prompt_no", "completion"]]
+    likely = frame[pd.DataFrame({"prompt": prompts, "size": sizes}).duplicated(keep=False).to_numpy()]
+    return to_frame(likely, pairs, ["prompt_no", "completion"])
 
 
 def _once(frame: pd.DataFrame, pairs: pd.DataFrame, left_out: Counter[str]) -> Counted:
@@ -197,10 +207,8 @@ def pseudonym(annotator: str, *, key: str) -> str:
     return f"annotator-{digest[:8]}"
 
 
-def iso(moments: pd.Series[pd.Timestamp]) -> pd.Series[str]:
-    """Return moments as ISO 8601 in UTC with microseconds."""
+def iso(moments: pd.Series[pd.Timestamp]) -> pa.Array:
+    """Return moments as texts, ISO 8601 in UTC with microseconds."""
     # Not by strftime: half a million votes would take seconds.
     told = pa.array(pd.to_datetime(moments, utc=True).dt.tz_localize(None), pa.timestamp("us"), safe=False).cast(pa.string())
-    told = pc.binary_join_element_wise(pc.utf8_replace_slice(told, 10, 11, "T"), "+00:00", "")
-    texts: pd.Series[str] = told.to_pandas()
-    return texts.set_axis(moments.index)
+    return pc.binary_join_element_wise(pc.utf8_replace_slice(told, 10, 11, "T"), "+00:00", "")

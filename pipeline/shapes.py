@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -184,17 +185,19 @@ def parse_layout(name: str) -> Layout:
     return Layout(name)
 
 
-def to_table(shape: Shape, frame: pd.DataFrame) -> pa.Table:
-    """Return a flat frame as an Arrow table of the shape's schema; an empty text in a first turn leaves the turn out."""
+def to_table(shape: Shape, columns: Mapping[str, pd.Series[Any] | pa.Array]) -> pa.Table:
+    """Return flat columns as an Arrow table of the shape's schema; an empty text in a first turn leaves the turn out."""
     spoken = [
-        _conversations([(role, _array(frame[name], pa.string())) for role, name in turns]) for turns in shape.spoken.values()
+        _conversations([(role, to_arrow(columns[name]).cast(pa.string())) for role, name in turns])
+        for turns in shape.spoken.values()
     ]
-    plain = [_array(frame[name], kind) for name, kind in shape.plain.items()]
+    plain = [to_arrow(columns[name]).cast(kind) for name, kind in shape.plain.items()]
     return pa.Table.from_arrays([*spoken, *plain], schema=shape.schema)
 
 
-def _array(column: pd.Series[str], kind: pa.DataType) -> pa.Array:
-    found = pa.array(column, type=kind, from_pandas=True)
+def to_arrow(column: Any) -> pa.Array:
+    """Return a column in one piece, whatever kind it is; nothing is copied where that can be helped."""
+    found = column if isinstance(column, pa.Array) else pa.array(column, from_pandas=True)
     return found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
 
 

@@ -60,7 +60,7 @@ def draw(prompts: pd.DataFrame, *, seed: int, held_out: int = HELD_OUT) -> tuple
     """
     rows = prompts.sort_values("prompt_id", ignore_index=True)
     ids, kinds = rows["prompt_id"].tolist(), rows["kind"].tolist()
-    heads = [ids[first] for first in find_groups(rows["prompt"].tolist())]
+    heads = find_groups(rows["prompt"].tolist())
     counting = len(kinds) - kinds.count("")
     wanted = min(held_out, int(counting * LARGEST_SHARE)) if counting >= MIN_PROMPTS else 0
     drawn = _draw_groups(rows.assign(head=heads), seed=seed, wanted=wanted)
@@ -76,8 +76,13 @@ def draw(prompts: pd.DataFrame, *, seed: int, held_out: int = HELD_OUT) -> tuple
     return dict(zip(ids, places, strict=True)), report
 
 
-def _draw_groups(rows: pd.DataFrame, *, seed: int, wanted: int) -> set[str]:
-    """Return the heads of the groups to hold out: `wanted` prompts with a preference, each kind in its share."""
+def _draw_groups(rows: pd.DataFrame, *, seed: int, wanted: int) -> set[int]:
+    """Return the heads of the groups to hold out: `wanted` prompts with a preference, each kind in its share.
+
+    `rows`: also `head`, the row of the first prompt of its group.
+    """
+    if not wanted:
+        return set()
     groups = (
         rows.assign(counts=rows["kind"] != "")
         .groupby("head", sort=True)
@@ -88,11 +93,12 @@ def _draw_groups(rows: pd.DataFrame, *, seed: int, wanted: int) -> set[str]:
     counting = of_kind.drop("", errors="ignore")
     quotas = _shares(counting, wanted)
     quotas[""] = int(of_kind.get("", 0) * wanted / max(counting.sum(), 1))
-    drawn: set[str] = set()
+    drawn: set[int] = set()
+    ids = rows["prompt_id"].tolist()
     for kind, left in quotas.items():
         of_this = groups.loc[groups["kind"] == kind, "size"]
         sizes = dict(zip(of_this.index.tolist(), of_this.tolist(), strict=True))
-        for head in sorted(sizes, key=lambda one: _lot(one, seed)):
+        for head in sorted(sizes, key=lambda one: _lot(ids[one], seed)):
             if not left:
                 break
             # A group larger than what is left stays in training: a test must not grow beyond what was asked for.
@@ -111,8 +117,8 @@ def _shares(of_kind: pd.Series[int], wanted: int) -> dict[str, int]:
     return {str(kind): int(whole[kind]) + (kind in more) for kind in exact.index}
 
 
-def _lot(prompt_id: str, seed: int) -> str:
-    return hashlib.sha256(f"{seed}:{prompt_id}".encode()).hexdigest()
+def _lot(prompt_id: str, seed: int) -> bytes:
+    return hashlib.sha256(f"{seed}:{prompt_id}".encode()).digest()
 
 
 def find_in_evaluation(prompts: pd.DataFrame, evaluation: Iterable[str]) -> set[str]:

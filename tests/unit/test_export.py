@@ -603,6 +603,30 @@ def test_a_disk_that_fills_up_while_tables_are_written_is_told_and_leaves_nothin
     assert all("is full: the release could not be written" in line for line in printed)
 
 
+def test_half_a_character_in_one_answer_of_a_bad_pair_leaves_the_other_in_kto(study, tmp_path):
+    small(study)
+    pairs = study.store.pairs(PROJECT.name).astype({"first": object, "second": object})
+    is_bad = pairs["prompt"] == "Wie ben jij?"
+    pairs.loc[is_bad, "second"] = "half \ud83d"
+    votes = study.store.votes(PROJECT.name)
+    decided = consensus.decide(votes, method="majority", min_votes=2)
+    curation = curate.curate(decided, pairs, curate.Rules(min_votes=2))
+    contents = gather(
+        PROJECT,
+        preferences=curation.preferences,
+        left_out=curation.excluded,
+        pairs=pairs,
+        votes=votes,
+        judgements=study.store.judgements(PROJECT.name),
+        consensus=decided,
+        formats=["kto"],
+    )
+    rows = {row["completion"][0]["content"] for row in contents.preview(Format.KTO, limit=20) if row["outcome"] == "both_bad"}
+    assert rows == set(pairs.loc[is_bad, "first"])
+    assert contents.excluded_by_format["kto"]["not_text"] == 1
+    assert write(contents, tmp_path).created
+
+
 def test_half_a_character_leaves_the_vote_out_and_keeps_the_rest(study, tmp_path):
     small(study)
     pairs, votes = study.store.pairs(PROJECT.name), study.store.votes(PROJECT.name)
