@@ -20,7 +20,7 @@ from pipeline.families import are_related
 from pipeline.judge import CHOICE, RATING, STYLES
 from pipeline.records import HUMAN, DocumentKind, Endpoint, Project, Prompt
 from pipeline.terms import VARIABLE, check_terms
-from pipeline.tongues import code_of, is_alike
+from pipeline.tongues import code_of, is_alike, name_of
 
 OTHER = "Another address"
 EACH, ALL = "one", "all"
@@ -222,7 +222,7 @@ def edit_system_prompt(project: Project) -> str:
     )
     found = detect(text)
     if text.strip() and not (found and (is_alike(found, code_of(spoken)) or found == "en")):
-        said = f"seems to be in {found}" if found else "is in no language that could be recognised"
+        said = f"seems to be in {name_of(found)}" if found else "is in no language that could be recognised"
         st.warning(
             widgets.plain(f"This text {said}, not in {project.language} or English. Look at it before you spend anything.")
         )
@@ -337,13 +337,18 @@ def _show_estimate(told: list[estimates.Estimate], counted: str) -> None:
     numbers = {
         counted: f"{sum(one.requests for one in told):,}",
         "Tokens": f"{low:,} to {high:,}",
-        "Price": f"{tables.money(ends[0])} to {tables.money(ends[1])}" if len(known) == len(told) else "no price given",
+        "Price": f"{tables.money(ends[0])} to {tables.money(ends[1])}" if len(known) == len(told) else "not known",
         "Time": f"{model_tables.duration(seconds[0])} to {model_tables.duration(seconds[1])}",
     }
     with st.container(horizontal=True):
         for label, value in numbers.items():
             st.metric(label, value, width="content")
-    st.caption("A rough estimate from the length of the texts; the run itself counts what the server reports.")
+    unpriced = (
+        ""
+        if len(known) == len(told)
+        else " For a price, type what a million tokens cost under *Price, budget, pace and parameters*."
+    )
+    st.caption(f"A rough estimate from the length of the texts; the run itself counts what the server reports.{unpriced}")
 
 
 def import_answers(project: Project) -> None:

@@ -6,6 +6,7 @@ import pandas as pd
 
 from pipeline.ports import failure
 from pipeline.screens import EXPLAINED
+from pipeline.tongues import name_of
 
 
 def failures(failed: pd.DataFrame, prompts: Mapping[str, str]) -> pd.DataFrame:
@@ -32,13 +33,17 @@ def answers(by_model: pd.DataFrame, screened: pd.DataFrame) -> pd.DataFrame:
             "answers": told["answers"],
             "cut short": told["truncated"],
             "set aside": told["set_aside"],
-            "in another language (%)": (100 * told["wrong_share"].astype(float)).round(1),
-            "from (95 %)": (100 * told["wrong_low"].astype(float)).round(1),
-            "to (95 %)": (100 * told["wrong_high"].astype(float)).round(1),
+            "in another language (95 % interval)": _shares(told, "wrong"),
             "tokens an answer": told["tokens_out"].round(),
             "US dollars": told["cost_usd"].round(4),
         }
     )
+
+
+def _shares(told: pd.DataFrame, name: str) -> list[str]:
+    """Each share of a column in percent with its interval; nothing where it is not known."""
+    columns = (told[f"{name}_{part}"].astype(float) for part in ("share", "low", "high"))
+    return ["" if pd.isna(one) else f"{one:.1%} ({low:.1%} to {high:.1%})" for one, low, high in zip(*columns, strict=True)]
 
 
 def screens(counted: pd.DataFrame) -> pd.DataFrame:
@@ -59,7 +64,7 @@ def screened_answers(rows: pd.DataFrame) -> pd.DataFrame:
             "model": rows["source"],
             "answer": rows["text"],
             "why": rows["detail"],
-            "written in": rows["language"],
+            "written in": rows["language"].map(name_of),
             "set aside": rows["is_out"],
         }
     )
@@ -71,9 +76,7 @@ def judges(told: pd.DataFrame) -> pd.DataFrame:
         {
             "judge": told["judge"],
             "pairs, both orders": told["pairs"],
-            "changed with the order (%)": (100 * told["flip_share"]).round(1),
-            "from (95 %)": (100 * told["flip_low"]).round(1),
-            "to (95 %)": (100 * told["flip_high"]).round(1),
+            "changed with the order (95 % interval)": _shares(told, "flip"),
             "equally good": told["ties"],
             "human preferred": told["human_preferred"].astype(str) + " of " + told["against_human"].astype(str),
             "longer preferred": told["longer_preferred"].astype(str) + " of " + told["decided"].astype(str),

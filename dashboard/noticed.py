@@ -9,6 +9,7 @@ from dashboard import model_tables, services, widgets
 from pipeline import generate, screens
 from pipeline.records import HUMAN, Project
 from pipeline.screens import EXPLAINED
+from pipeline.tongues import name_of
 
 MOST_ROWS = 500
 
@@ -63,7 +64,7 @@ def _show_one(project: Project, values: dict[Hashable, Any]) -> None:
     people = responses[(responses["prompt_id"] == values["prompt_id"]) & (responses["source"] == HUMAN)]["text"].tolist()
     left, right = st.columns(2)
     with left:
-        widgets.text_card(f"Answer of the model ({values['language'] or 'no text'})", values["text"])
+        widgets.text_card(f"Answer of the model ({name_of(values['language']) or 'no text'})", values["text"])
     with right:
         for text in people:
             widgets.text_card("Answer of a person", text)

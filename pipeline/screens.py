@@ -5,19 +5,17 @@ holds, with its detail, or none. Nothing is dropped: a screened response's pairs
 somebody brings them back, and two of the reasons are only noted. Asks no network; the detector is handed in.
 """
 
-import csv
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
-from importlib import resources
 
 import pandas as pd
 
 from pipeline import near_duplicates, tongues
 from pipeline.languages import Language
 from pipeline.records import HUMAN, Response, Screen
+from pipeline.refusals import find_refusal
 from pipeline.shares import share_interval
 
 
@@ -55,7 +53,6 @@ PREFIX_CHARS = 20
 
 LENGTH_RATIO = 10
 LONG_CHARS = 200
-REFUSED_WITHIN_CHARS = 160
 _MARKUP = re.compile(r"^\s{0,3}(#{1,6} |[-*•] |\d+[.)] |```|\|.*\|)|\*\*\S", re.MULTILINE)
 
 
@@ -66,16 +63,6 @@ class Tongue:
     language: Language
     detect: tongues.Detect
     can_be_detected: bool = True
-
-
-@cache
-def _refusals() -> tuple[str, ...]:
-    text = resources.files("pipeline").joinpath("facts", "refusals.csv").read_text(encoding="utf-8")
-    return tuple(_folded(row["phrase"]) for row in csv.DictReader(text.splitlines()))
-
-
-def _folded(text: str) -> str:
-    return " ".join(text.replace("’", "'").casefold().split())
 
 
 def screen(response: Response, people: Sequence[str], tongue: Tongue, *, finish_reason: str = "") -> Screen:
@@ -101,9 +88,7 @@ def _notices(text: str, people: Sequence[str], tongue: Tongue, found: str, finis
         return
     if finish_reason == "length":
         yield Reason.TRUNCATED, f"cut after {len(text):,} characters"
-    opening = _folded(text[:REFUSED_WITHIN_CHARS])
-    refusal = next((phrase for phrase in _refusals() if phrase in opening), "")
-    if refusal:
+    if refusal := find_refusal(text, tongues.code_of(tongue.language)):
         yield Reason.REFUSAL, f"it begins with: {refusal}"
     also = tongues.written_in(people[0], tongue.detect) if people else ""
     wrong = tongues.find_wrong_language(text, found, tongue.language, can_be_detected=tongue.can_be_detected, also=also)

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from functools import cache
 
-from pipeline.languages import Language
+from pipeline.languages import LANGUAGES, Language
 
 Detect = Callable[[str], str]
 """Text to language code (ISO 639-1 where there is one), empty where it cannot be told."""
@@ -71,6 +71,16 @@ def code_of(language: Language) -> str:
 
 
 @cache
+def _names() -> dict[str, str]:
+    return {code_of(language): language.name for language in reversed(LANGUAGES)} | {"ar": "Arabic", "zh": "Chinese"}
+
+
+def name_of(code: str) -> str:
+    """Return the English name of the language a detector's code stands for; what has no name here stays as it is."""
+    return _names().get(code, code)
+
+
+@cache
 def _script_of(char: str) -> str:
     return unicodedata.name(char, "").split(" ")[0].split("-")[0].title() if char.isalpha() else ""
 
@@ -112,7 +122,7 @@ def find_wrong_language(text: str, found: str, language: Language, *, can_be_det
         if is_alike(found, code_of(language)) or is_alike(found, also):
             return ""
         enough = can_be_detected or letters >= LETTERS_NEEDED_WITHOUT_A_DETECTOR
-        return f"written in {found}, not in {language.name}" if enough else ""
+        return f"written in {name_of(found)}, not in {language.name}" if enough else ""
     expected = _SCRIPTS.get(language.script, {language.script}) | _ALSO.get(language.name, set())
     if not language.script or script in expected:
         return ""

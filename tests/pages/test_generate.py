@@ -77,7 +77,7 @@ def test_a_run_is_priced_started_followed_and_ends_with_the_next_step(studio: St
     assert not app.exception
     assert by_label(app, "multiselect", "Models").value == ["tiny"]
     assert metrics(app)["Answers to ask for"] == "3"
-    assert metrics(app)["Price"] == "no price given"
+    assert metrics(app)["Price"] == "not known"
     by_label(app, "number_input", "million tokens read").set_value(1.0)
     by_label(app, "number_input", "million tokens written").set_value(1000.0).run()
     assert metrics(app)["Price"].startswith("$0.1801 to $3.0")
@@ -363,7 +363,8 @@ def test_a_judge_of_the_same_family_is_marked_and_judges_from_the_page(studio: S
     wait_for(lambda: studio.store.jobs("nl")[0].state is JobState.DONE and studio.store.jobs("nl")[0].kind == "judge")
     app.run()
     told = next(frame.value for frame in app.dataframe if "judge" in frame.value)
-    assert told["changed with the order (%)"].tolist() == [100.0]
+    # Wilson's interval of 3 of 3 begins at 3 / (3 + 1.959964²) = 0.4385.
+    assert told["changed with the order (95 % interval)"].tolist() == ["100.0% (43.9% to 100.0%)"]
     spend = next(frame.value for frame in app.dataframe if "for" in frame.value)
     assert spend["for"].tolist() == ["answers", "judging"]
 

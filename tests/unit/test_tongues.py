@@ -20,7 +20,7 @@ def test_an_answer_in_the_language_asked_for_is_right():
 
 
 def test_an_english_answer_to_a_dutch_prompt_is_wrong():
-    assert wrong(ENGLISH, "Dutch") == "written in en, not in Dutch"
+    assert wrong(ENGLISH, "Dutch") == "written in English, not in Dutch"
 
 
 def test_where_the_person_answered_in_english_too_the_model_may():
@@ -44,7 +44,7 @@ def test_a_language_at_home_in_two_scripts_is_right_in_both():
     assert written_in(latin, detect) == "unknown (Latin)"
     assert wrong(latin, "Central Kurdish") == ""
     # What is surely another language in these letters is still noticed.
-    assert wrong(f"{ENGLISH} {DUTCH} {ENGLISH}", "Central Kurdish") == "written in en, not in Central Kurdish"
+    assert wrong(f"{ENGLISH} {DUTCH} {ENGLISH}", "Central Kurdish") == "written in English, not in Central Kurdish"
 
 
 def test_a_text_without_letters_is_unknown():
