@@ -23,7 +23,7 @@ import psutil
 from pipeline.adapters.distilabel_engine import quiet_distilabel
 from pipeline.adapters.ledger import Ledger
 from pipeline.adapters.store import Store
-from pipeline.errors import BackendError
+from pipeline.errors import BackendError, EndpointError
 from pipeline.lane import Tally
 from pipeline.owners import new_owner
 from pipeline.records import Endpoint, Prompt
@@ -72,6 +72,7 @@ def ask(
     `system_prompt`: its version and its text, as `Store.document` returns them.
 
     Raises:
+        EndpointError: The server refuses every request, or too many failed in a row.
         BackendError: The pipeline broke. What was saved before stays saved.
     """
     ledger, started = Ledger(store), time.monotonic()
@@ -89,16 +90,21 @@ def ask(
         )
 
     ends_at = math.inf
-    with _process(_told(workspace, project, endpoint, prompts, system_prompt)) as process:
-        try:
-            while process.poll() is None and time.monotonic() < ends_at:
-                if ends_at == math.inf and should_stop():
-                    ends_at = time.monotonic() + DRAIN_S
-                    _to_all(process.pid, lambda one: one.send_signal(signal.SIGINT))
-                on_progress(so_far())
-                time.sleep(LOOK_S)
-        finally:
-            _to_all(process.pid, psutil.Process.kill)
+    with tempfile.TemporaryDirectory(prefix="studio-distilabel-") as folder:
+        refusal = Path(folder) / "refusal.json"
+        with _process(_told(workspace, project, endpoint, prompts, system_prompt, refusal)) as process:
+            try:
+                while process.poll() is None and time.monotonic() < ends_at:
+                    if ends_at == math.inf and should_stop():
+                        ends_at = time.monotonic() + DRAIN_S
+                        _to_all(process.pid, lambda one: one.send_signal(signal.SIGINT))
+                    on_progress(so_far())
+                    time.sleep(LOOK_S)
+            finally:
+                _to_all(process.pid, psutil.Process.kill)
+        if refusal.exists():
+            message, hint = json.loads(refusal.read_text(encoding="utf-8"))
+            raise EndpointError(message, hint=hint)
     if process.returncode and not should_stop():
         raise BackendError(
             "The distilabel pipeline ended with an error; its messages are above, or in the log of the run.",
@@ -114,7 +120,14 @@ def _spent(ledger: Ledger, project: str, model: str) -> dict[str, float]:
     return {name: float(rows[name].sum()) for name in ("answers", "tokens_in", "tokens_out", "cost_usd")}
 
 
-def _told(workspace: Path, project: str, endpoint: Endpoint, prompts: Sequence[Prompt], system_prompt: tuple[str, str]) -> bytes:
+def _told(
+    workspace: Path,
+    project: str,
+    endpoint: Endpoint,
+    prompts: Sequence[Prompt],
+    system_prompt: tuple[str, str],
+    refusal: Path,
+) -> bytes:
     """What the process of the pipeline must know. It reads the key and the database's address from its environment."""
     terms, (version, text) = asdict(endpoint), system_prompt
     llm = {
@@ -126,6 +139,7 @@ def _told(workspace: Path, project: str, endpoint: Endpoint, prompts: Sequence[P
         "terms": terms,
         "system_prompt_version": version,
         "owner": new_owner(),
+        "refusal_path": str(refusal),
     }
     rows = [{"instruction": one.text, "system_prompt": text} for one in prompts]
     return json.dumps({"llm": llm, "rows": rows}).encode()

@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from distilabel.constants import SIGINT_HANDLER_CALLED_ENV_NAME
@@ -16,6 +17,7 @@ from pydantic import Field, PrivateAttr
 from pipeline.adapters.conversations import open_conversation
 from pipeline.adapters.distilabel_llm import EndpointLLM, Message
 from pipeline.adapters.store import Store, open_store
+from pipeline.errors import EndpointError
 from pipeline.estimates import TOKENS_AROUND, rough_tokens
 from pipeline.lane import Lane, Purpose, Question
 from pipeline.owners import is_dead
@@ -34,6 +36,8 @@ class StoredLLM(EndpointLLM):
         terms: The fields of an `Endpoint` beside model and address, such as `concurrency`, `api_key_env` or `budget_usd`.
         system_prompt_version: Which version of the project's system prompt the conversations begin with; empty for none.
         owner: The run that this belongs to, after whose end it asks for nothing more; empty for none.
+        refusal_path: Where it is written why no request can succeed, such as a refused key; nothing more is asked for then.
+            Empty to raise it, which distilabel takes for the fault of one batch.
     """
 
     workspace: str
@@ -41,6 +45,7 @@ class StoredLLM(EndpointLLM):
     terms: dict[str, Any] = Field(default_factory=dict)
     system_prompt_version: str = ""
     owner: str = ""
+    refusal_path: str = ""
 
     _store: Store | None = PrivateAttr(None)
 
@@ -82,12 +87,18 @@ class StoredLLM(EndpointLLM):
             system_prompt_version=self.system_prompt_version,
         )
         lane = Lane(purpose=purpose, endpoint=endpoint, questions=questions, total=len(questions), close=conversation.close)
-        run(self._store, [lane], should_stop=self._should_stop)
+        try:
+            run(self._store, [lane], should_stop=self._should_stop)
+        except EndpointError as error:
+            if not self.refusal_path:
+                raise
+            Path(self.refusal_path).write_text(json.dumps([error.message, error.hint]), encoding="utf-8")
         found = [came.get(question.key) for question in questions]
         return [_output(found[start : start + num_generations]) for start in range(0, len(found), num_generations)]
 
     def _should_stop(self) -> bool:
-        return SIGINT_HANDLER_CALLED_ENV_NAME in os.environ or bool(self.owner and is_dead(self.owner))
+        is_refused = bool(self.refusal_path) and Path(self.refusal_path).exists()
+        return is_refused or SIGINT_HANDLER_CALLED_ENV_NAME in os.environ or bool(self.owner and is_dead(self.owner))
 
 
 def _output(requests: Sequence[Request | None]) -> dict[str, Any]:

@@ -196,3 +196,13 @@ def test_a_distilabel_pipeline_that_is_killed_is_resumed_and_pays_for_nothing_tw
     paid = kill_in_the_middle(store, server, terms(server, "distilabel"), environment(workspace))
     assert len(paid) >= CONCURRENCY
     resume(store, workspace, server, terms(server, "distilabel"), paid)
+
+
+@pytest.mark.timeout(400)
+def test_a_distilabel_pipeline_with_a_wrong_key_asks_only_for_what_it_had_begun(
+    workspace: Path, server: ModelServer, project: None
+) -> None:
+    server.key = "right"
+    done = studio(workspace, *terms(server, "distilabel"), MODEL_KEY="wrong")
+    assert (done.code, done.answer["error"]) == (1, "The server refuses the key: Incorrect API key provided: [key].")
+    assert len(server.asked) <= CONCURRENCY
