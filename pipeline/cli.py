@@ -302,20 +302,8 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--limit", type=_positive, help="keep at most N prompts, drawn with the seed")
     one.add_argument("--seed", type=int, default=0)
     one.add_argument("--votes-wanted", type=_positive, default=3, help="votes wanted on each pair (default 3)")
-    for name, run in (("generate", generate), ("judge", judge)):
-        _endpoint_options(add(name, run))
-    one = commands.choices["generate"]
-    one.add_argument("--among", action="append", metavar="M", help="draw each prompt for one of these models; give each once")
-    one.add_argument("--preview", type=_positive, metavar="K", help="ask for K answers, show them, and make no pairs of them yet")
-    one.add_argument("--judge-model", metavar="M", help="let this model rate each answer as it comes")
-    one.add_argument("--judge-base-url", metavar="URL", help="where the judge answers (default: the same address)")
-    one.add_argument("--judge-api-key-env", metavar="VAR", help="name of the variable that holds the judge's key")
-    one.add_argument("--judge-price-in", type=float, metavar="USD", help="price of a million tokens the judge reads")
-    one.add_argument("--judge-price-out", type=float, metavar="USD", help="price of a million tokens the judge writes")
-    one.add_argument("--runner", choices=tuple(map(str, Runner)), default=str(Runner.LOCAL), help="who asks; see docs/scale.md")
-    one = commands.choices["judge"]
-    one.add_argument("--runner", choices=(str(Runner.LOCAL), str(Runner.RAY)), default=str(Runner.LOCAL), help="who asks")
-    one.add_argument("--style", choices=STYLES, default=STYLES[0], help="rate both answers from 1 to 5, or choose the better one")
+    _generate_options(add("generate", generate))
+    _judge_options(add("judge", judge))
     one = add("screens", screens)
     for option, words in (("--set-aside", "set all answers of a reason aside"), ("--bring-back", "bring them back")):
         one.add_argument(option, action="append", choices=[str(reason) for reason in Reason], help=words)
@@ -335,15 +323,7 @@ def parser() -> argparse.ArgumentParser:
     add("status", status, project=False).add_argument("project", nargs="?", metavar="PROJECT")
     add("agreement", agreement)
     curation_commands.add_to(add)
-    one = add("export", export)
-    one.add_argument("--format", choices=(*map(str, Format), "all"), action="append", required=True)
-    one.add_argument("--out", type=Path, metavar="DIR", help="a new folder for the release (default: one in the workspace)")
-    one.add_argument("--layout", choices=tuple(map(str, Layout)), default=str(Layout.MESSAGES), help="how the rows are laid out")
-    one.add_argument("--system-prompt", action="store_true", help="with the system prompt the models were asked under")
-    one.add_argument("--held-out", type=int, default=HELD_OUT, metavar="N", help=f"prompts for testing (default {HELD_OUT})")
-    one.add_argument("--leave-out", type=Path, metavar="FILE", help="an evaluation set whose prompts stay out of the release")
-    one.add_argument("--jsonl", action="store_true", help="each file as lines of JSON too, for programs that read no Parquet")
-    one.add_argument("--try-training", action="store_true", help="run five steps of each recipe first; needs TRL")
+    _export_options(add("export", export))
     release_commands.add_to(add)
     argilla_commands.add_to(add)
     one = add("demo", demo, project=False)
@@ -368,6 +348,43 @@ def _endpoint_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--temperature", type=float, metavar="T", help="from 0 to 2 (default: the server's own)")
     command.add_argument("--max-tokens", type=_positive, default=1024, metavar="N", help="longest answer (default 1024)")
     command.add_argument("--limit", type=_positive, metavar="N", help="ask for at most N answers in this run")
+
+
+def _generate_options(command: argparse.ArgumentParser) -> None:
+    _endpoint_options(command)
+    command.add_argument("--among", action="append", metavar="M", help="draw each prompt for one of these models; give each once")
+    command.add_argument(
+        "--preview", type=_positive, metavar="K", help="ask for K answers, show them, and make no pairs of them yet"
+    )
+    command.add_argument("--judge-model", metavar="M", help="let this model rate each answer as it comes")
+    command.add_argument("--judge-base-url", metavar="URL", help="where the judge answers (default: the same address)")
+    command.add_argument("--judge-api-key-env", metavar="VAR", help="name of the variable that holds the judge's key")
+    command.add_argument("--judge-price-in", type=float, metavar="USD", help="price of a million tokens the judge reads")
+    command.add_argument("--judge-price-out", type=float, metavar="USD", help="price of a million tokens the judge writes")
+    command.add_argument(
+        "--runner", choices=tuple(map(str, Runner)), default=str(Runner.LOCAL), help="who asks; see docs/scale.md"
+    )
+
+
+def _judge_options(command: argparse.ArgumentParser) -> None:
+    _endpoint_options(command)
+    command.add_argument("--runner", choices=(str(Runner.LOCAL), str(Runner.RAY)), default=str(Runner.LOCAL), help="who asks")
+    command.add_argument(
+        "--style", choices=STYLES, default=STYLES[0], help="rate both answers from 1 to 5, or choose the better one"
+    )
+
+
+def _export_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--format", choices=(*map(str, Format), "all"), action="append", required=True)
+    command.add_argument("--out", type=Path, metavar="DIR", help="a new folder for the release (default: one in the workspace)")
+    command.add_argument(
+        "--layout", choices=tuple(map(str, Layout)), default=str(Layout.MESSAGES), help="how the rows are laid out"
+    )
+    command.add_argument("--system-prompt", action="store_true", help="with the system prompt the models were asked under")
+    command.add_argument("--held-out", type=int, default=HELD_OUT, metavar="N", help=f"prompts for testing (default {HELD_OUT})")
+    command.add_argument("--leave-out", type=Path, metavar="FILE", help="an evaluation set whose prompts stay out of the release")
+    command.add_argument("--jsonl", action="store_true", help="each file as lines of JSON too, for programs that read no Parquet")
+    command.add_argument("--try-training", action="store_true", help="run five steps of each recipe first; needs TRL")
 
 
 def _positive(text: str) -> int:

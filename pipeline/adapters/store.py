@@ -282,8 +282,7 @@ class Store(VoteTable, PairTable, RequestStore, ReleaseTable):
         """
         row = dataclasses.asdict(job) | {"command": list(job.command)}
         with self.writing() as connection:
-            if self.engine.dialect.name == "postgresql":
-                connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext(:project))"), {"project": job.project})
+            self.queue(connection, job.project)
             running = (other for other in self._jobs(connection, job.project) if other.state is JobState.RUNNING)
             twin = next(filter(unless, running), None)
             if twin is None:
