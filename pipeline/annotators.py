@@ -17,10 +17,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pipeline.coding import encode
 from pipeline.coefficients import Floats, Integers, count_labels
 from pipeline.intervals import binomial_chance, corrected, difference_chance, wilson
 from pipeline.records import OPINIONS, Choice
-from pipeline.resampling import encode
 
 MIN_VOTES = 20
 """With fewer votes of a kind, nothing is asked about them."""

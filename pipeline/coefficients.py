@@ -31,14 +31,22 @@ def count_labels(items: Integers, labels: Integers, *, n_items: int, n_labels: i
 def distinct_patterns(counts: Integers) -> tuple[Integers, Integers, Integers]:
     """Return the distinct rows of a count matrix in a fixed order, which of them each row is, and how often each occurs."""
     radix, k = int(counts.max(initial=0)) + 1, counts.shape[1]
-    if radix**k < 2**62:
-        # Each row as one number: its counts are the digits.
-        powers = radix ** np.arange(k, dtype=np.int64)
-        row_of, codes = pd.factorize(counts @ powers, sort=True)
-        rows = codes[:, None] // powers % radix
-        return rows, row_of.astype(np.int64, copy=False), np.bincount(row_of, minlength=len(rows)).astype(np.int64, copy=False)
+    if is_one_number(radix, k):
+        return patterns_of_digits(counts @ radix ** np.arange(k), radix, k)
     rows, row_of, times = np.unique(counts, axis=0, return_inverse=True, return_counts=True)
     return rows, row_of.reshape(-1).astype(np.int64), times.astype(np.int64)
+
+
+def is_one_number(radix: int, k: int) -> bool:
+    """Whether k counts below `radix` can be the digits of one number."""
+    return bool(radix**k < 2**62)
+
+
+def patterns_of_digits(numbers: Integers, radix: int, k: int) -> tuple[Integers, Integers, Integers]:
+    """Return `distinct_patterns` of rows given as numbers whose k digits, the lowest first, are the counts."""
+    row_of, codes = pd.factorize(numbers, sort=True)
+    rows = codes[:, None] // radix ** np.arange(k) % radix
+    return rows, row_of.astype(np.int64, copy=False), np.bincount(row_of, minlength=len(rows)).astype(np.int64, copy=False)
 
 
 def _divide(above: Floats, below: Floats) -> Floats:

@@ -1,17 +1,17 @@
 """Cohen: how often does each pair of annotators agree, and how much of that is more than chance?
 
-Comes in: votes as three arrays of codes. Goes out: percent, Cohen's kappa and Scott's pi of every two annotators who
+Comes in: votes by item. Goes out: percent, Cohen's kappa and Scott's pi of every two annotators who
 voted on the same items, and the mean of the kappas with what its interval needs. Sources: Scott (1955); Cohen (1960);
 the mean is that of Light (1971), weighted by the number of items two annotators share. Formulas: docs/agreement.md.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+import pandas as pd
 
+from pipeline.coding import Grouped
 from pipeline.coefficients import Floats, Integers
-from pipeline.errors import VoteError
 
 MIN_SHARED_ITEMS = 5
 """Two annotators with fewer items in common do not enter the mean: their kappa is mostly noise."""
@@ -45,7 +45,7 @@ class Mean(NamedTuple):
 
 
 class Margins(NamedTuple):
-    """Of label x label tables of two annotators: items they share, those they agree on, and both margins (a row a table)."""
+    """Of label x label tables of two annotators: items they share, those they agree on, and both margins (a column a table)."""
 
     n: Floats
     agreed: Floats
@@ -54,103 +54,75 @@ class Margins(NamedTuple):
 
 
 class _Meetings(NamedTuple):
-    """Two votes each on one item, sorted by the pair of annotators.
+    """Every two votes on one item.
 
-    Those of a pair begin at its place in `starts` and are `n`; `one` and `other` are codes of a pair and what each of the
-    two said.
+    `cells` are as the blocks of votes: a column an item, a row for each two of its votes, and what they said as a place in
+    label x label x pair. `a` and `b` are the annotators of each pair.
     """
 
-    item: Integers
-    one: Integers
-    other: Integers
-    same: NDArray[np.bool_]
-    starts: Integers
-    n: Integers
-
-    def spread(self, of_pairs: NDArray[Any]) -> NDArray[Any]:
-        """Repeat what is said of each pair for each of its meetings."""
-        return np.repeat(of_pairs, self.n)
+    cells: list[Integers]
+    a: Integers
+    b: Integers
 
 
-def compare_annotators(items: Integers, annotators: Integers, labels: Integers, *, n_labels: int) -> Comparison:
-    """Compare every two annotators.
-
-    Args:
-        items: The item of each vote, coded from 0; `annotators` and `labels` likewise. Sorted by item, then annotator, with
-            one vote of each annotator on an item.
-        n_labels: How many labels there are.
-    """
-    n_people, n_items = int(annotators.max(initial=-1)) + 1, int(items.max(initial=-1)) + 1
-    met, a, b = _meetings(items, annotators, labels, n_people, n_items, n_labels)
-    table = _margins(met, n_labels)
+def compare_annotators(grouped: Grouped) -> Comparison:
+    """Compare every two annotators."""
+    n_people, n_labels = grouped.n_annotators, grouped.n_labels
+    met = _meetings(grouped)
+    n, table = _margins(met, n_labels)
     cohen, expected = kappas(table)
-    weights = np.where(np.isnan(cohen) | (table.n < MIN_SHARED_ITEMS), 0.0, table.n)
+    weights = np.where(np.isnan(cohen) | (n < MIN_SHARED_ITEMS), 0.0, n)
     weighted = weights * np.nan_to_num(cohen)
     value = _ratio(weighted.sum(), weights.sum())
-    # The items of the others go to a place of their own: to write is cheaper than to choose.
-    behind = np.zeros(n_items + 1, dtype=np.bool_)
-    behind[np.where(met.spread(weights > 0), met.item, n_items)] = True
+    enters = np.tile(weights > 0, n_labels**2)
     mean = Mean(
         value=value,
-        sampling=_sampling(met, table, cohen - value, expected, weights, n_items),
-        without_each=_without_each(a, b, weighted, weights, n_people),
-        n=int(behind[:n_items].sum()),
+        sampling=_sampling(met, table, cohen - value, expected, weights),
+        without_each=_without_each(met.a, met.b, weighted, weights, n_people),
+        n=sum(int(enters[cells].any(axis=0).sum()) for cells in met.cells),
         expected=_ratio((weights * expected).sum(), weights.sum()),
     )
-    return Comparison(a, b, met.n, table.agreed / table.n, cohen, scotts(table), expected, mean)
+    every = Comparison(met.a, met.b, n, table.agreed / table.n, cohen, scotts(table), expected, mean)
+    return every._replace(**{name: getattr(every, name)[n > 0] for name in every._fields if name != "mean"})
 
 
-def _meetings(
-    items: Integers, annotators: Integers, labels: Integers, n_people: int, n_items: int, n_labels: int
-) -> tuple[_Meetings, Integers, Integers]:
-    """Every two votes on one item, and the two annotators of each pair."""
-    people_bits, item_bits, label_bits = n_people.bit_length(), n_items.bit_length(), n_labels.bit_length()
-    if 2 * (people_bits + label_bits) + item_bits > 63:
-        raise VoteError(
-            f"{n_people:,} annotators and {n_items:,} pairs are more than can be compared at once.",
-            hint="Measure agreement on a part of the votes.",
-        )
-    # A meeting is one number: both annotators, what each said, the item. Sorted, all that follows runs along memory.
-    ones = annotators << (people_bits + label_bits)
-    ones |= labels
-    ones <<= label_bits + item_bits
-    ones |= items
-    others = annotators << (2 * label_bits)
-    others |= labels
-    others <<= item_bits
-    # Votes come sorted by item and annotator, so the two are found at distance 1, then 2, and so on.
-    found, distance = [np.array([], dtype=np.int64)], 1
-    while distance < len(items):
-        left = np.flatnonzero(items[distance:] == items[:-distance])
-        if not len(left):
-            break
-        found.append(ones[left] | others[distance:][left])
-        distance += 1
-    key = np.concatenate(found)
-    del ones, others, found
-    key.sort()
-
-    def take(bits: int) -> Integers:
-        lowest = key & ((1 << bits) - 1)
-        np.right_shift(key, bits, out=key)
-        return np.asarray(lowest)
-
-    item, other, one = take(item_bits), take(label_bits), take(label_bits)
-    starts = np.flatnonzero(np.concatenate([[len(key) > 0], key[1:] != key[:-1]]))
-    n, pairs = np.diff(starts, append=len(key)), key[starts]
-    same = one == other
-    base = np.repeat(np.arange(len(starts)) * n_labels, n)
-    one += base
-    other += base
-    return _Meetings(item, one, other, same, starts, n), pairs >> people_bits, pairs & ((1 << people_bits) - 1)
+def _meetings(grouped: Grouped) -> _Meetings:
+    # Pairs are numbered (0, 1), (0, 2), ..., (1, 2), ...: the first of two people says where to begin, the other adds.
+    people, n_pairs = np.arange(grouped.n_annotators), grouped.n_annotators * (grouped.n_annotators - 1) // 2
+    firsts = people * (2 * grouped.n_annotators - people - 1) // 2
+    begins = firsts - people - 1
+    one = grouped.labels * (grouped.n_labels * n_pairs) + begins[grouped.annotators]
+    other = grouped.labels * n_pairs + grouped.annotators
+    cells = []
+    for block in grouped.blocks:
+        i, j = np.triu_indices(len(block), 1)
+        cells.append(one[block][i] + other[block][j])
+    pairs = np.arange(n_pairs)
+    if n_pairs * grouped.n_labels > sum(some.size for some in cells):
+        cells, pairs = _renumber(cells, n_pairs)
+    a = np.searchsorted(firsts, pairs, side="right") - 1
+    return _Meetings(cells, a, pairs - begins[a])
 
 
-def _margins(met: _Meetings, n_labels: int) -> Margins:
-    left, right = (
-        np.bincount(said, minlength=len(met.n) * n_labels).reshape(-1, n_labels).astype(float) for said in (met.one, met.other)
-    )
-    agreed = np.add.reduceat(met.same, met.starts, dtype=np.int64) if len(met.n) else met.n
-    return Margins(met.n.astype(float), agreed.astype(float), left, right)
+def _renumber(cells: list[Integers], n_pairs: int) -> tuple[list[Integers], Integers]:
+    """Number only the pairs that met: among thousands of people they are few of all."""
+    flat = _flat(cells)
+    place, pairs = pd.factorize(flat % n_pairs, sort=True)
+    flat = flat // n_pairs * len(pairs) + place
+    ends = np.cumsum([some.size for some in cells])
+    return [part.reshape(some.shape) for part, some in zip(np.split(flat, ends), cells, strict=False)], pairs
+
+
+def _flat(cells: list[Integers]) -> Integers:
+    return np.concatenate([some.reshape(-1) for some in cells])
+
+
+def _margins(met: _Meetings, n_labels: int) -> tuple[Integers, Margins]:
+    """How many items each pair shares, and their tables; two who share none count as one item without a label."""
+    cells = np.bincount(_flat(met.cells), minlength=n_labels**2 * len(met.a)).reshape(n_labels, n_labels, len(met.a))
+    left, right, agreed = cells.sum(axis=1), cells.sum(axis=0), np.add.reduce([cells[one, one] for one in range(n_labels)])
+    n = left.sum(axis=0)
+    return n, Margins(*(part.astype(float) for part in (np.maximum(n, 1), agreed, left, right)))
 
 
 def kappas(table: Margins) -> tuple[Floats, Floats]:
@@ -158,7 +130,7 @@ def kappas(table: Margins) -> tuple[Floats, Floats]:
 
     Kappa is NaN where both annotators used one and the same label throughout. No table is empty.
     """
-    return _beyond_chance(table, np.einsum("ij,ij->i", table.left, table.right))
+    return _beyond_chance(table, (table.left * table.right).sum(axis=0))
 
 
 def scotts(table: Margins) -> Floats:
@@ -167,7 +139,7 @@ def scotts(table: Margins) -> Floats:
     NaN where both used one and the same label throughout. No table is empty.
     """
     both = (table.left + table.right) / 2
-    return _beyond_chance(table, np.einsum("ij,ij->i", both, both))[0]
+    return _beyond_chance(table, (both**2).sum(axis=0))[0]
 
 
 def _beyond_chance(table: Margins, by_chance: Floats) -> tuple[Floats, Floats]:
@@ -177,7 +149,7 @@ def _beyond_chance(table: Margins, by_chance: Floats) -> tuple[Floats, Floats]:
     return 1 - np.divide(observed, expected, out=np.full(len(expected), np.nan), where=expected > 0), expected
 
 
-def _sampling(met: _Meetings, table: Margins, beyond_mean: Floats, expected: Floats, weights: Floats, n_items: int) -> float:
+def _sampling(met: _Meetings, table: Margins, beyond_mean: Floats, expected: Floats, weights: Floats) -> float:
     """The standard deviation of the mean kappa over other items, by the influence of each item (infinitesimal jackknife).
 
     One more item on which two annotators say k and l moves n x kappa of the two by
@@ -187,12 +159,12 @@ def _sampling(met: _Meetings, table: Margins, beyond_mean: Floats, expected: Flo
     chance, agreed = np.where(expected > 0, expected, 1.0), table.agreed / table.n
     if_same, steep = share / chance, share * (1 - agreed) / chance**2
     base = share * np.nan_to_num(beyond_mean) - agreed * if_same + 2 * (1 - chance) * steep
-    by_one = (base[:, None] - (steep / table.n)[:, None] * table.right).reshape(-1)
-    by_other = ((steep / table.n)[:, None] * table.left).reshape(-1)
-    moved = by_one[met.one]
-    moved -= by_other[met.other]
-    moved += met.spread(if_same) * met.same
-    return float(np.sqrt((np.bincount(met.item, moved, minlength=n_items) ** 2).sum()))
+    steep /= table.n
+    moves = (base - steep * table.right)[:, None] - steep * table.left
+    for label in range(len(moves)):
+        moves[label, label] += if_same
+    by_cell = moves.reshape(-1)
+    return float(np.sqrt(sum((by_cell[cells].sum(axis=0) ** 2).sum() for cells in met.cells)))
 
 
 def _without_each(a: Integers, b: Integers, weighted: Floats, weights: Floats, n_people: int) -> Floats:

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from pipeline.coding import encode
 from pipeline.coefficients import Floats, Integers, count_labels, distinct_patterns, value_of, values_of
 from pipeline.records import OPINIONS, Choice
-from pipeline.resampling import encode
 
 MIN_PAIRS = 20
 MORE_EACH = (1, 2, 4)

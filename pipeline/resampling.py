@@ -1,19 +1,16 @@
 """Resampling: a coefficient of votes, and how sure it is.
 
-Comes in: long votes, one per annotator and pair, as codes. Goes out: a Coefficient with two intervals, one for other
-pairs voted on by the same people, one for other pairs and other people. Formulas: docs/agreement.md.
+Comes in: votes by item. Goes out: a Coefficient with two intervals, one for other pairs voted on by the same people,
+one for other pairs and other people. Formulas: docs/agreement.md.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
 
-from pipeline.coefficients import Floats, Integers, count_labels, distinct_patterns, values_of
-from pipeline.errors import VoteError
+from pipeline.coding import Grouped
+from pipeline.coefficients import Floats, Integers, distinct_patterns, is_one_number, patterns_of_digits, values_of
 from pipeline.intervals import jackknife_deviation, reach_over_people
 
 _SHARES = ("percent", "with_others")
@@ -39,102 +36,12 @@ class Coefficient:
     wide_high: float | None = None
 
 
-class Coded(NamedTuple):
-    """Votes as numbers: three arrays of the same length, how many of each there are, and what items and annotators are called."""
-
-    items: Integers
-    annotators: Integers
-    labels: Integers
-    n_items: int
-    n_annotators: int
-    n_labels: int
-    item_ids: pd.Index
-    people: pd.Index
-
-
-def encode(votes: pd.DataFrame, allowed: Sequence[str], *, item: str = "pair_id", label: str = "choice") -> Coded:
-    """Return votes as codes, in their order; annotators by name, labels by place in `allowed`.
-
-    Args:
-        votes: Columns `item`, `annotator`, `label`; one row per annotator and item.
-        allowed: Every label that could be given, in order.
-        item: The column that says what was voted on.
-        label: The column that says what was voted.
-
-    Raises:
-        VoteError: An annotator voted twice on the same item, or said what was not offered.
-    """
-    coded = _code(votes, allowed, item=item, label=label)
-    _sort(coded)
-    return coded
-
-
-def encode_by_item(votes: pd.DataFrame, allowed: Sequence[str], *, item: str = "pair_id", label: str = "choice") -> Coded:
-    """Return votes as `encode` does, sorted by item and then annotator."""
-    return _sort(_code(votes, allowed, item=item, label=label))
-
-
-def _code(votes: pd.DataFrame, allowed: Sequence[str], *, item: str, label: str) -> Coded:
-    items, item_ids = _codes(votes[item], sort=False)
-    annotators, people = _codes(votes["annotator"], sort=True)
-    said, words = _codes(votes[label], sort=False)
-    places = pd.Index([str(one) for one in allowed]).get_indexer(pd.Index([str(word) for word in words]))
-    if (places < 0).any():
-        raise VoteError(
-            f"Some votes say {', '.join(sorted(str(word) for word in words[places < 0]))}, which was not offered.",
-            hint=f"The choices are {', '.join(map(str, allowed))}; correct the votes or name every choice that was offered.",
-        )
-    labels = places.astype(np.int64)[said] if len(words) else np.array([], dtype=np.int64)
-    return Coded(items, annotators, labels, len(item_ids), len(people), len(allowed), pd.Index(item_ids), pd.Index(people))
-
-
-def _codes(column: pd.Series, *, sort: bool) -> tuple[Integers, pd.Index]:
-    """The codes of a column, and what they stand for; a categorical column has them already."""
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        codes, names = column.cat.codes.to_numpy().astype(np.int64), column.cat.categories
-        occurs = np.zeros(len(names), dtype=np.bool_)
-        occurs[codes] = True
-        if occurs.all() and (not sort or names.is_monotonic_increasing):
-            return codes, names
-    return pd.factorize(column, sort=sort)
-
-
-def _sort(coded: Coded) -> Coded:
-    """Return the votes sorted by item and then annotator; refuse a second vote on an item."""
-    who_bits, label_bits = coded.n_annotators.bit_length(), coded.n_labels.bit_length()
-    # One number a vote: sorting those is ten times as fast as sorting places.
-    packed = (coded.items << who_bits | coded.annotators) << label_bits | coded.labels
-    packed.sort()
-    labels = packed & ((1 << label_bits) - 1)
-    packed >>= label_bits
-    repeated = packed[1:][packed[1:] == packed[:-1]]
-    if len(repeated):
-        raise VoteError(
-            f"{len(repeated)} repeated votes, first on pair {coded.item_ids[repeated[0] >> who_bits]}.",
-            hint="Keep the latest vote of each annotator on a pair before you measure agreement.",
-        )
-    return coded._replace(items=packed >> who_bits, annotators=packed & ((1 << who_bits) - 1), labels=labels)
-
-
-def part_of(coded: Coded, kept: NDArray[np.bool_]) -> Coded:
-    """Return the votes that are kept; items without any are gone, annotators keep their codes."""
-    items = coded.items[kept]
-    present = np.bincount(items, minlength=coded.n_items) > 0
-    places = np.cumsum(present) - 1
-    ids = coded.item_ids[present]
-    return coded._replace(
-        items=places[items], annotators=coded.annotators[kept], labels=coded.labels[kept], n_items=len(ids), item_ids=ids
-    )
-
-
 class Resampled:
     """Distinct count rows of the votes; how often each occurs, as it is, resampled, and without each annotator."""
 
-    def __init__(self, coded: Coded, seed: int, resamples: int) -> None:
-        self.coded, self.resamples = coded, resamples
-        counts = count_labels(coded.items, coded.labels, n_items=coded.n_items, n_labels=coded.n_labels)
-        self.rows, self.row_of, self.times = distinct_patterns(counts)
-        self.seed = seed
+    def __init__(self, grouped: Grouped, seed: int, resamples: int) -> None:
+        self.grouped, self.seed, self.resamples = grouped, seed, resamples
+        self.rows, self.row_of, self.times = _patterns(grouped)
         self._drawn: Integers | None = None
         self._left: tuple[Integers, list[Integers]] | None = None
 
@@ -176,15 +83,26 @@ class Resampled:
         n_rows, k = self.rows.shape
         # A vote that is left out turns its pair's row into one with that label counted once less.
         lowered = np.maximum(self.rows[:, None, :] - np.eye(k, dtype=np.int64), 0).reshape(-1, k)
-        rows, coded = np.concatenate([self.rows, lowered]), self.coded
-        place = self.row_of[coded.items] * k + coded.labels
-        cells = np.bincount(coded.annotators * (n_rows * k) + place, minlength=coded.n_annotators * n_rows * k)
-        gained = cells.reshape(coded.n_annotators, n_rows, k)
+        rows, people = np.concatenate([self.rows, lowered]), self.grouped.n_annotators
+        place = self.grouped.annotators * (n_rows * k) + self.grouped.labels
+        rows_of = np.split(self.row_of * k, np.cumsum([block.shape[1] for block in self.grouped.blocks]))
+        cells = [(place[block] + rows).reshape(-1) for block, rows in zip(self.grouped.blocks, rows_of, strict=False)]
+        gained = np.bincount(np.concatenate(cells), minlength=people * n_rows * k).reshape(people, n_rows, k)
         times, size = [], max(1, _CELLS_AT_ONCE // len(rows))
-        for start in range(0, coded.n_annotators, size):
+        for start in range(0, people, size):
             some = gained[start : start + size]
             times.append(np.hstack([self.times - some.sum(axis=2), some.reshape(len(some), -1)]))
         return rows, times
+
+
+def _patterns(grouped: Grouped) -> tuple[Integers, Integers, Integers]:
+    """The distinct rows of the count matrix of items and labels, which of them each item has, and how often each occurs."""
+    radix, k = max(len(block) for block in grouped.blocks) + 1, grouped.n_labels
+    if is_one_number(radix, k):
+        digits = radix**grouped.labels
+        return patterns_of_digits(np.concatenate([digits[block].sum(axis=0) for block in grouped.blocks]), radix, k)
+    said = [grouped.labels[block] for block in grouped.blocks]
+    return distinct_patterns(np.vstack([np.stack([(some == label).sum(axis=0) for label in range(k)], axis=1) for some in said]))
 
 
 def estimate(name: str, table: Resampled, *, labels: Sequence[int] | None = None, over_people: bool = True) -> Coefficient:

@@ -9,9 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from pipeline.coding import Coded, by_item, encode, part_of
 from pipeline.coefficients import Integers
 from pipeline.records import HUMAN, OPINIONS, Choice
-from pipeline.resampling import Coded, Coefficient, Resampled, encode, estimate, part_of
+from pipeline.resampling import Coefficient, Resampled, estimate
 
 MIN_PAIRS = 30
 """A segment with fewer pairs that can be compared is small."""
@@ -97,7 +98,7 @@ def _frame(found: list[dict[str, object]]) -> pd.DataFrame:
 
 def _measured(coded: Coded, seed: int) -> dict[str, object]:
     """The numbers of one segment."""
-    table = Resampled(coded, seed, RESAMPLES)
+    table = Resampled(by_item(coded), seed, RESAMPLES)
     # Over people, too, would cost much more, and a segment is compared with others of the same people.
     percent, alpha = (estimate(name, table, over_people=False) for name in ("percent", "krippendorff_nominal"))
     return {

@@ -7,7 +7,8 @@ Two people then agree as often as their qualities say, so the true alpha follows
 import numpy as np
 import pandas as pd
 
-from pipeline.resampling import Coded, Resampled, estimate
+from pipeline.coding import Coded, by_item
+from pipeline.resampling import Resampled, estimate
 
 CROWDS = ("even", "spammed", "uneven")
 TRUTH, HABIT = np.array([0.45, 0.15, 0.40]), np.array([0.4, 0.3, 0.3])
@@ -62,7 +63,7 @@ def coverage(crowd: Crowd, people: int, pairs: int, each: int, *, studies: int, 
     of_all = true_alpha(crowd.mean_quality, crowd.mean_quality**2)
     for study in range(studies):
         votes, quality, met = crowd.study(draw, people, pairs, each)
-        found = estimate("krippendorff_nominal", Resampled(votes, study, 300))
+        found = estimate("krippendorff_nominal", Resampled(by_item(votes), study, 300))
         mean = float((met.sum(axis=1) * quality).sum() / met.sum())
         of_these = true_alpha(mean, float(quality @ met @ quality / met.sum()))
         narrow += found.low <= of_these <= found.high

@@ -1,11 +1,13 @@
 """Frames as the store returns them, from few words; and real votes, read in place."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+
+from pipeline.coding import Coded, Grouped, by_item
 
 DAY = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
@@ -24,6 +26,13 @@ def votes(*rows: tuple[str, str, str], at: Iterable[datetime] | None = None, sec
         guidelines_version="",
         at=pd.to_datetime(pd.Series(moments, dtype=object), utc=True),
     )
+
+
+def grouped(items: Sequence[int], annotators: Sequence[int], labels: Sequence[int], *, n_labels: int) -> Grouped:
+    """Votes given as codes, by item."""
+    codes = [np.asarray(some, dtype=np.int64) for some in (items, annotators, labels)]
+    n_items, n_people = (int(some.max(initial=-1)) + 1 for some in codes[:2])
+    return by_item(Coded(*codes, n_items, n_people, n_labels, pd.RangeIndex(n_items), pd.RangeIndex(n_people)))
 
 
 def ballots(*pairs: str) -> pd.DataFrame:

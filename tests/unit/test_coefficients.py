@@ -10,6 +10,7 @@ from statsmodels.stats.inter_rater import cohens_kappa, fleiss_kappa
 
 from pipeline.coefficients import count_labels, ordinal_weights, value_of
 from pipeline.cohen import Margins, compare_annotators, kappas, scotts
+from tests.frames import grouped
 
 # Krippendorff (2011), section C: four observers, twelve units, five values; 0 is a missing value.
 KRIPPENDORFF_2011 = [
@@ -34,8 +35,8 @@ def counts_of(observers: list[list[int]], n_labels: int) -> np.ndarray:
 
 def margins(table: list[list[int]]) -> Margins:
     """Two annotators' contingency table as its sum, diagonal and margins."""
-    cells = np.array([table], dtype=float)
-    return Margins(cells.sum(axis=(1, 2)), np.trace(cells, axis1=1, axis2=2), cells.sum(axis=2), cells.sum(axis=1))
+    cells = np.array(table, dtype=float)[:, :, None]
+    return Margins(cells.sum(axis=(0, 1)), np.trace(cells), cells.sum(axis=1), cells.sum(axis=0))
 
 
 def counts_of_table(table: list[list[int]]) -> np.ndarray:
@@ -244,7 +245,7 @@ def test_every_two_annotators_get_the_kappa_of_scikit_learn_and_statsmodels(seed
     labels = draw.integers(0, 3, (40, 5))
     labels[draw.random((40, 5)) < 0.3] = -1
     items, people = np.nonzero(labels >= 0)
-    found = compare_annotators(items, people, labels[items, people], n_labels=3)
+    found = compare_annotators(grouped(items, people, labels[items, people], n_labels=3))
     assert list(zip(found.a.tolist(), found.b.tolist(), strict=True)) == list(combinations(range(5), 2))
     for a, b, n, cohen in zip(found.a, found.b, found.n, found.cohen, strict=True):
         both = (labels[:, a] >= 0) & (labels[:, b] >= 0)

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pipeline.coding import encode
 from pipeline.coefficients import count_labels, value_of
 from pipeline.more_votes import expect, sentence
-from pipeline.resampling import encode
 from tests.frames import ballots, pandalm_votes
 from tests.unit.test_consensus import barzan, bluebirds
 
