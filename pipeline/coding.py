@@ -104,7 +104,8 @@ def _offered(said: NDArray[Any], words: pd.Index, allowed: Sequence[str]) -> Int
 
 def _codes(column: pd.Series, *, sort: bool) -> tuple[NDArray[Any], pd.Index]:
     """The codes of a column, and what they stand for; a categorical column has them already."""
-    if isinstance(column.dtype, pd.CategoricalDtype) and (not sort or column.cat.categories.is_monotonic_increasing):
+    known = isinstance(column.dtype, pd.CategoricalDtype) and len(column) > 0
+    if known and (not sort or column.cat.categories.is_monotonic_increasing):
         return column.cat.codes.to_numpy(), column.cat.categories
     return pd.factorize(column, sort=sort)
 

@@ -43,3 +43,10 @@ def test_more_items_than_a_block_holds_give_the_numbers_of_all():
 def test_two_who_never_met_are_not_compared_where_all_others_are():
     table = agreement.measure(ballots(*["ff."] * 10, *[".fs"] * 10)).annotator_pairs
     assert [(row.a, row.b, row.n) for row in table.itertuples()] == [("a", "b", 10), ("b", "c", 10)]
+
+
+def test_votes_kept_as_codes_that_are_all_skips_are_no_votes():
+    frame = ballots("kk", "kk").astype({"pair_id": "category", "annotator": "category", "choice": "category"})
+    report = agreement.measure(frame)
+    assert (report.votes, report.skipped, report.pairs, report.annotators) == (0, 4, 0, 0)
+    assert report.coefficients["krippendorff_nominal"].why == "No pair has two votes that can be compared yet."
