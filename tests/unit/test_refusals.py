@@ -3,6 +3,7 @@
 import pytest
 
 from pipeline.refusals import find_refusal
+from tests.refusing import HELD_OUT, SEEN
 
 REFUSED = [
     ("en", "I’m sorry, but I can’t help with that."),
@@ -68,6 +69,12 @@ ANSWERED = [
     ("zh", "我不能相信，冬天已经过去了。"),
     ("ar", "عذرا، قال الولد لأمه ثم ضحك."),
     ("hi", "क्षमा करें, यह शब्द हम तब कहते हैं जब भूल हो जाए।"),
+    ("es", "No es apropiado hablar con la boca llena."),
+    ("zh", "我不能为过去的事后悔，她说。"),
+    ("nl", "Sorry dat ik niet eerder schreef, ik wil je graag helpen."),
+    ("nl", "Het spijt me dat je niet kunt slapen. Een warm bad kan helpen."),
+    ("tr", "Özür dilerim demek kolaydır. Kimseye yardım edemem diyen de vardır."),
+    ("sq", "Më vjen keq për humbjen tuaj."),
     ("ig", ""),
 ]
 
@@ -80,6 +87,21 @@ def test_a_refusal_is_known_in_words_that_are_not_in_the_list_as_they_stand(code
 @pytest.mark.parametrize(("code", "text"), ANSWERED)
 def test_an_apology_a_quotation_or_a_turn_of_phrase_is_no_refusal(code: str, text: str):
     assert find_refusal(text, code) == ""
+
+
+@pytest.mark.parametrize("code", SEEN)
+def test_refusals_the_phrases_were_mended_with_are_known_in_each_language(code: str):
+    assert [text for text in SEEN[code] if not find_refusal(text, code)] == []
+
+
+def test_nearly_all_refusals_that_no_phrase_was_made_for_are_known():
+    known = [bool(find_refusal(text, code)) for code, texts in HELD_OUT.items() for text in texts]
+    assert sum(known) / len(known) >= 0.85
+
+
+def test_persian_is_known_with_its_joiner_a_space_or_neither():
+    for cannot in ("نمی\u200cتوانم", "نمی توانم", "نمیتوانم"):
+        assert find_refusal(f"متأسفم، {cannot} به شما کمک کنم.", "fa")
 
 
 def test_the_words_that_refuse_are_told_and_no_more():
