@@ -37,7 +37,8 @@ def page() -> None:
         return
     report = services.agreement(project.name)
     if not report.votes:
-        message = "Nobody has voted yet, so there is nothing to compare."
+        message = "All votes are skips" if report.skipped else "Nobody has voted yet"
+        message += ", so there is nothing to compare."
         widgets.empty_state(message, next_page="annotate", label="Open the voting page")
         return
     _show_verdict(report)

@@ -215,10 +215,12 @@ def verdict(report: AgreementReport) -> Verdict:
     if alpha.low >= RELIABLE_ALPHA:
         return Verdict("yes", f"Yes: {same}, far more often than by chance.", "Go on to Curate and decide which pairs go in.")
     if alpha.low > 0:
+        # A pair here and there that lacks a vote, by a skip for example, is no reason to ask all for more.
+        read = "Read" if report.votes >= 2.5 * report.pairs else "Ask for at least three votes a pair, and read"
         return Verdict(
             "care",
             f"With care: {same}, more often than by chance, but many pairs are a matter of taste.",
-            "Ask for at least three votes a pair, and read the contested pairs below: do the guidelines settle them?",
+            f"{read} the contested pairs below: do the guidelines settle them?",
         )
     return Verdict(
         "no",

@@ -46,6 +46,11 @@ def test_agreement_warns_where_chance_could_explain_the_votes(studio):
     assert "Where do people differ?" in shown(look_at(app, "Contested pairs"))
 
 
+def test_agreement_of_skips_alone_does_not_say_that_nobody_voted(studio):
+    add_project(studio, *["kk"] * 3)
+    assert "All votes are skips, so there is nothing to compare." in shown(open_page("agreement"))
+
+
 def test_agreement_explains_why_alpha_is_low_when_one_choice_dominates(studio):
     add_project(studio, *["tt"] * 45, *["th"] * 5)
     app = open_page("agreement")

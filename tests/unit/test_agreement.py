@@ -183,6 +183,15 @@ def test_contested_pairs_come_most_divided_first():
     assert found.loc[0, ["first", "second", "tie", "both_bad"]].tolist() == [2, 2, 0, 0]
 
 
+def test_a_third_vote_is_asked_for_only_where_pairs_lack_it():
+    three, two = (
+        agreement.verdict(agreement.measure(ballots(*study * 20))) for study in (["fff", "sss", "ffs"], ["ff", "ss", "fs"])
+    )
+    assert (three.level, two.level) == ("care", "care")
+    assert three.advice == "Read the contested pairs below: do the guidelines settle them?"
+    assert two.advice.startswith("Ask for at least three votes a pair, and read the contested pairs below")
+
+
 def test_the_verdict_follows_the_lower_end_of_the_interval():
     assert agreement.verdict(agreement.measure(ballots("ff", "ss"))).level == "unknown"
     assert agreement.verdict(agreement.measure(ballots(*["fff", "sss"] * 40))).level == "yes"
