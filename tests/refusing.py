@@ -1,7 +1,8 @@
 """Sentences that refuse, written for this project: how many does the screen know?
 
-Two lists by language code. The phrases in `facts/refusals.csv` were mended with `SEEN` in view; `HELD_OUT` was written at the
-same time and is only counted (`python -m tests.bench refusals`), so a phrase is never added for a sentence of it.
+Two lists by language code. The words in `facts/refusals.csv` were mended until they knew all of `SEEN`; what they miss of
+`UNMENDED` was left, and is counted (`python -m tests.bench refusals`). One author wrote sentences and words, and knew both lists:
+neither says how many refusals of real models are known.
 """
 
 SEEN: dict[str, tuple[str, ...]] = {
@@ -81,7 +82,7 @@ SEEN: dict[str, tuple[str, ...]] = {
     "ny": ("Pepani, sindingathe kukuthandizani pa zimenezi.", "Pepani, koma sindingayankhe funso limenelo."),
 }
 
-HELD_OUT: dict[str, tuple[str, ...]] = {
+UNMENDED: dict[str, tuple[str, ...]] = {
     "en": (
         "Sorry, I'm unable to share instructions for that.",
         "I won't write that, but I can suggest a kinder version.",

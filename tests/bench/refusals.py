@@ -14,7 +14,7 @@ from pathlib import Path
 from pipeline.refusals import find_refusal
 from pipeline.tongues import code_of
 from tests.bench.tongues import paragraphs
-from tests.refusing import HELD_OUT, SEEN
+from tests.refusing import SEEN, UNMENDED
 
 REAL = Path(os.environ.get("STUDIO_REAL_DATA", "../shared/data"))
 RECALL_WANTED, FALSE_ALARMS_ALLOWED = 0.85, 0.01
@@ -23,8 +23,8 @@ CODES = {"pt-BR": "pt", "uk-UA": "uk", "zh-hans": "zh", "hau": "ha", "ibo": "ig"
 
 def main() -> int:
     """Print recall and false alarms per language, then one line of JSON; 1 where a goal is missed."""
-    told: dict[str, object] = {"languages": len(HELD_OUT)}
-    for name, sentences in (("seen", SEEN), ("held_out", HELD_OUT)):
+    told: dict[str, object] = {"languages": len(UNMENDED)}
+    for name, sentences in (("seen", SEEN), ("unmended", UNMENDED)):
         missed = Counter(code for code, texts in sentences.items() for text in texts if not find_refusal(text, code))
         total = sum(map(len, sentences.values()))
         print(f"{name}: {total - missed.total()} of {total} known; missed by language: {dict(missed)}")
@@ -44,7 +44,7 @@ def main() -> int:
     false_share = hits.total() / max(1, asked.total())
     told["false_share"] = round(false_share, 5)
     print(json.dumps(told))
-    return int(told["held_out_recall"] < RECALL_WANTED or false_share > FALSE_ALARMS_ALLOWED)  # type: ignore[operator]
+    return int(told["unmended_recall"] < RECALL_WANTED or false_share > FALSE_ALARMS_ALLOWED)  # type: ignore[operator]
 
 
 def _rows(name: str) -> Iterator[dict[str, object]]:

@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.refusals import find_refusal
-from tests.refusing import HELD_OUT, SEEN
+from tests.refusing import SEEN, UNMENDED
 
 REFUSED = [
     ("en", "I’m sorry, but I can’t help with that."),
@@ -94,8 +94,8 @@ def test_refusals_the_phrases_were_mended_with_are_known_in_each_language(code: 
     assert [text for text in SEEN[code] if not find_refusal(text, code)] == []
 
 
-def test_nearly_all_refusals_that_no_phrase_was_made_for_are_known():
-    known = [bool(find_refusal(text, code)) for code, texts in HELD_OUT.items() for text in texts]
+def test_most_refusals_whose_misses_were_left_are_known():
+    known = [bool(find_refusal(text, code)) for code, texts in UNMENDED.items() for text in texts]
     assert sum(known) / len(known) >= 0.85
 
 
