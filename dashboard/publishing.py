@@ -61,7 +61,8 @@ def _form(project: Project, release: Release) -> None:
         widgets.error_box(error)
         return
     for hindrance in hindrances:
-        st.warning(widgets.plain(hindrance.message.split(": [", 1)[0].rstrip(".") + "."))
+        said = hindrance.message.split(": [", 1)[0].rstrip(".")
+        st.warning(widgets.plain(f"{said}. {hindrance.hint}"))
     is_ready = bool(repo) and reviewed and not hindrances
     with st.container(horizontal=True):
         asked = st.button("See what would be uploaded", disabled=not repo)
@@ -148,7 +149,8 @@ def _watch(job_id: str) -> None:
 
 
 def _show_end(job: Job) -> None:
-    if job.state is JobState.DONE:
+    # Only a job that published leaves an address; whoever pressed Stop too late has published all the same.
+    if job.state is not JobState.FAILED and job.message.startswith("http"):
         st.success(f"Published at {widgets.plain(job.message)}. The card, the files and a tag with the version are there.")
     elif job.state is JobState.STOPPED:
         st.warning("Publishing was stopped. Publish again to go on: what has arrived is not sent twice.")

@@ -141,11 +141,16 @@ def _show_writing(project: Project, formats: list[Format], version: int, chosen:
     (st.success if result.created else st.info)(widgets.plain(releasing.in_words(result)))
 
 
+def _label(release: Release) -> str:
+    """A release as a visitor knows it: its name ends in a hash, which stands scrambled behind a name in Arabic letters."""
+    return f"{release.label}, {release.at[:16].replace('T', ' ')} UTC, {release.rows:,} preferences"
+
+
 def _show_releases(project: Project, releases: list[Release]) -> None:
     """Earlier releases, the newest first, with their files, a way to the Hub and a way to train on them."""
     st.subheader("Releases", anchor=False)
     st.dataframe(release_tables.releases(releases, services.studio().store.publications(project.name)), hide_index=True)
-    release = st.selectbox("Release", releases, format_func=lambda each: f"{each.label}, {each.name}")
+    release = st.selectbox("Release", releases, format_func=_label)
     folder = Path(release.directory)
     if not folder.is_dir():
         st.warning("The folder of this release is no longer where it was written. Put it back, or write the release again.")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -139,11 +138,8 @@ def gather(
     )
     known = splits.find_in_evaluation(material.prompts(), options.evaluation) if options.evaluation else set()
     clean = material.without(known) if known else material
-    # Both take their time, mostly outside of Python's lock, and neither needs the other.
-    with ThreadPoolExecutor(1) as pool:
-        drawing = pool.submit(splits.draw, clean.prompts(), seed=project.seed, held_out=options.held_out)
-        rows = {kind: rows_of(kind, clean) for kind in wanted}
-        drawn, report = drawing.result()
+    drawn, report = splits.draw(clean.prompts(), seed=project.seed, held_out=options.held_out)
+    rows = {kind: rows_of(kind, clean) for kind in wanted}
     held_out = [prompt for prompt, split in drawn.items() if split is Split.TEST]
     frames = _frames(clean, {kind: found for kind, (found, _) in rows.items()}, held_out)
     by_format = {str(kind): left_out for kind, (_, left_out) in rows.items()}

@@ -59,7 +59,9 @@ class Publishing:
             hint = (
                 f'Answer on the Export page or with: python -m pipeline licence "{name}" --answer ID=ANSWER. Then export again.'
             )
-            found.append(PublishError(f"{len(terms.open)} questions about the licence are open: {asked}", hint=hint))
+            n = len(terms.open)
+            are_open = f"{n} questions about the licence are" if n > 1 else "1 question about the licence is"
+            found.append(PublishError(f"{are_open} open: {asked}", hint=hint))
         elif stated != terms.licence:
             found.append(
                 PublishError(

@@ -81,7 +81,7 @@ def check_name(repo: str) -> None:
         is_whole = False
     if not is_whole:
         raise PublishError(
-            f"The Hub does not take the name {repo or '(none)'} for a dataset.",
+            f"The Hub does not take the name {f'“{repo}”' if repo else '(none)'} for a dataset.",
             hint="Write it as OWNER/NAME with letters a-z, digits, - _ and single dots inside, at most 96 characters;"
             " OWNER is your name on the Hub or an organisation's. For example my-community/dutch-preferences.",
         )

@@ -271,6 +271,7 @@ def test_who_can_see_a_repository_is_never_changed_in_passing(hub, folder, priva
 def test_a_name_the_hub_refuses_is_said_before_anything_is_asked(hub, folder, name):
     with pytest.raises(PublishError, match="does not take the name") as refused:
         look(target(hub, name), folder, project="kaas")
+    assert (f"“{name}”" if name else "(none)") in refused.value.message
     assert "OWNER/NAME" in refused.value.hint
     assert hub.asked == []
     check_name("my-community/dutch_preferences.v1")

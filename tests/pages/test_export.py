@@ -158,6 +158,8 @@ if {fault!r} == "refuses":
     sys.exit("dpo: the losses were nothing")
 if {fault!r} == "hangs":
     time.sleep(120)
+if {fault!r} == "reads slowly" and task == "functions":
+    time.sleep(6)
 trainers = {{kind: {{"steps": 5, "rows": 1, "losses": [0.693] * 5}} for kind in kinds}}
 print(json.dumps({{"trainers": trainers, "versions": {{"trl": "1.16.0"}}}} if task == "train" else {{"rows": {{}}}}))
 """
@@ -205,6 +207,19 @@ def test_a_training_that_is_tried_can_be_stopped_and_writes_nothing(studio, tmp_
     app = open_page()
     assert any("nothing was written" in each.value for each in app.warning)
     assert studio.store.releases("kaas") == []
+    assert "Write the release" in [button.label for button in app.button]
+
+
+def test_stop_while_the_files_are_written_comes_too_late_and_the_page_says_what_was_written(studio, tmp_path, monkeypatch):
+    add_project(studio, votes=[Choice.FIRST, Choice.FIRST])
+    try_training(tmp_path, monkeypatch, "reads slowly")
+    (job,) = studio.store.jobs("kaas")
+    wait_for(lambda: jobs.find(studio.store, job.id).done == 2)
+    press(open_page(), "Stop")
+    assert end_of_job(studio) == JobState.STOPPED
+    app = open_page()
+    assert any(each.value.startswith("Written\\: v1, kaas") for each in app.success)
+    assert len(studio.store.releases("kaas")) == 1
     assert "Write the release" in [button.label for button in app.button]
 
 
@@ -303,6 +318,39 @@ def test_a_release_is_listed_published_in_a_process_of_its_own_and_remembered(st
         assert any("Published at" in each.value for each in app.success)
         assert any("tag v1, private" in each.value for each in app.markdown)
     assert WRITE not in " ".join(job.command)
+
+
+@pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
+def test_stop_after_all_was_sent_comes_too_late_and_the_page_says_where_it_is_published(studio, monkeypatch):
+    add_project(studio, votes=[Choice.FIRST, Choice.FIRST])
+    for question, answer in (("model:model-x", "Our own model."), ("release", "cc-by-4.0")):
+        studio.facts.answer("kaas", question, answer)
+    studio.export("kaas", ["dpo"])
+    monkeypatch.setenv("HF_TOKEN", WRITE)
+    with WritableHub() as hub:
+
+        def stop(_repo: object) -> None:
+            jobs.stop(studio.store, studio.store.jobs("kaas")[0])
+            time.sleep(3 * jobs.HEARTBEAT_S)
+
+        hub.before_commit = stop
+        opened = open_studio(Settings(workspace=studio.settings.workspace, hub_endpoint=hub.endpoint, hub_token=WRITE))
+        opened.publishing.publish("kaas", opened.store.releases("kaas")[0].name, "ana/kaas", texts_reviewed=True)
+        assert hub.repos["ana/kaas"].tags.keys() == {"v1"}
+    assert studio.store.jobs("kaas")[0].state is JobState.STOPPED
+    app = open_page()
+    assert any("Published at" in each.value for each in app.success)
+    assert not any("was stopped" in each.value for each in app.warning)
+
+
+def test_what_stands_in_the_way_of_publishing_is_shown_with_the_way_out(studio, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", WRITE)
+    add_project(studio, votes=[Choice.FIRST, Choice.FIRST])
+    studio.export("kaas", ["dpo"])
+    assert any("Answer" in each.value for each in open_page().warning)
+    for question, answer in (("model:model-x", "Our own model."), ("release", "cc-by-4.0")):
+        studio.facts.answer("kaas", question, answer)
+    assert any("by your answers it is cc" in each.value and "Export again" in each.value for each in open_page().warning)
 
 
 STARTED = """
