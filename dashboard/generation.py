@@ -260,7 +260,7 @@ def offer_start(project: Project, endpoints: list[Endpoint], system_prompt: str)
     _show_estimate(told, "Answers to ask for")
     for one in endpoints:
         _warn_of_long_prompts(one, missing[one.model], system_prompt)
-    preview.offer(project, endpoints, system_prompt)
+    preview.offer(project, endpoints, system_prompt, among)
     if not st.button(f"Start: ask for {sum(one.requests for one in told):,} answers", type="primary", key="generate-start"):
         return
     services.studio().store.save_document(project.name, DocumentKind.SYSTEM_PROMPT, system_prompt)

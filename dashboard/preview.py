@@ -11,12 +11,13 @@ from pipeline.screens import EXPLAINED
 COUNT = 3
 
 
-def offer(project: Project, endpoints: list[Endpoint], system_prompt: str) -> None:
-    """Ask each model for a few answers, and show them until something else is chosen; a run takes them over."""
-    asked = (project.name, tuple(endpoint.model for endpoint in endpoints), system_prompt)
+def offer(project: Project, endpoints: list[Endpoint], system_prompt: str, among: list[str]) -> None:
+    """Ask each model for a few answers to its prompts, and show them as long as a run would take them over."""
+    models = [(one.model, one.base_url, one.max_tokens, one.temperature) for one in endpoints]
+    asked = (project.name, models, system_prompt, among)
     if st.button(f"Try {COUNT} prompts first", key="generate-preview", help="They are paid for once: the run takes them over."):
         # What was tried before stays in view if this one fails.
-        tried = [(endpoint, answers) for endpoint in endpoints if (answers := _try(project, endpoint, system_prompt))]
+        tried = [(endpoint, answers) for endpoint in endpoints if (answers := _try(project, endpoint, system_prompt, among))]
         if tried:
             st.session_state["preview"] = asked, tried
     shown_for, tried = st.session_state.get("preview", (None, []))
@@ -25,14 +26,14 @@ def offer(project: Project, endpoints: list[Endpoint], system_prompt: str) -> No
             _show(endpoint, answers)
 
 
-def _try(project: Project, endpoint: Endpoint, system_prompt: str) -> list[Summary]:
+def _try(project: Project, endpoint: Endpoint, system_prompt: str, among: list[str]) -> list[Summary]:
     """The answers of one model; none where it cannot be asked, with why."""
     studio = services.studio()
     try:
         studio.check_key(endpoint.api_key_env, endpoint.base_url)
         with st.spinner(f"{widgets.plain(endpoint.model)} is writing. A server that says nothing is given up after a minute."):
             studio.store.save_document(project.name, DocumentKind.SYSTEM_PROMPT, system_prompt)
-            return studio.preview(project.name, endpoint, count=COUNT)
+            return studio.preview(project.name, endpoint, count=COUNT, among=among)
     except PipelineError as error:
         st.write(f"**{widgets.plain(endpoint.model)}**")
         widgets.error_box(error)

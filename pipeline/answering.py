@@ -243,11 +243,11 @@ class Answering:
         left = self.store.prompts_without(name, model)
         return [one for one in left if not among or generate.draw_model(one.id, among, seed=project.seed) == model]
 
-    def preview(self, name: str, endpoint: Endpoint, *, count: int = 3) -> list[Summary]:
+    def preview(self, name: str, endpoint: Endpoint, *, count: int = 3, among: Sequence[str] = ()) -> list[Summary]:
         """Ask for a few answers to look at before a run: `prompt, answer, error, noticed, tokens_out, cost_usd` of each.
 
-        They are paid for once: a run under the same system prompt and parameters takes them over. `noticed` is the reason
-        of a screen. Somebody sits and waits, so nothing is tried twice, and a silent server is left after a minute.
+        They are paid for once: a run under the same system prompt, parameters and `among` takes them over. `noticed` is the
+        reason of a screen. Somebody sits and waits, so nothing is tried twice, and a silent server is left after a minute.
 
         Raises:
             GenerationError: The terms make no sense, or the budget is used up.
@@ -264,6 +264,7 @@ class Answering:
             system_prompt=text,
             system_prompt_version=version,
             count=count,
+            among=among,
             patience=Patience(attempts=1, outage_s=PREVIEW_S),
         )
         self.ledger.save_price(endpoint)

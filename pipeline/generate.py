@@ -76,7 +76,7 @@ def generate(
     """
     missing = store.prompt_ids_without(project.name, generator.model)
     before = int(store.counts(project.name)["prompts"]) - len(missing)
-    missing = [one for one in missing if not among or draw_model(one, among, seed=project.seed) == generator.model]
+    missing = _drawn(missing, generator.model, among, project.seed)
     lane = generation_lane(
         store,
         generator,
@@ -152,6 +152,11 @@ def draw_model(prompt_id: str, models: Sequence[str], *, seed: int) -> str:
     return names[int(content_id("model", str(seed), prompt_id), 16) % len(names)]
 
 
+def _drawn(prompt_ids: list[str], model: str, among: Sequence[str], seed: int) -> list[str]:
+    """The prompts that are for this model: all, or those drawn for it among several."""
+    return [one for one in prompt_ids if draw_model(one, among, seed=seed) == model] if among else prompt_ids
+
+
 def preview(
     store: ResponseStore,
     generator: Generator,
@@ -161,11 +166,13 @@ def preview(
     system_prompt: str,
     system_prompt_version: str = "",
     count: int = 3,
+    among: Sequence[str] = (),
     patience: Patience | None = None,
 ) -> list[Request]:
     """Ask the model for a few answers and make nothing of them yet, in the order of the prompts; failures are among them.
 
-    What is paid for is stored: a run with the same text, model and parameters takes these answers without asking again.
+    What is paid for is stored: a run with the same text, model, parameters and `among` takes these answers without asking
+    again.
     """
     asked: dict[str, Request] = {}
 
@@ -173,7 +180,7 @@ def preview(
         asked[question.prompt_id] = request
         return Made(request=request)
 
-    prompt_ids = store.prompt_ids_without(project.name, generator.model)[:count]
+    prompt_ids = _drawn(store.prompt_ids_without(project.name, generator.model), generator.model, among, project.seed)[:count]
     lane = generation_lane(
         store,
         generator,

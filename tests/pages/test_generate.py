@@ -464,7 +464,7 @@ def test_a_preview_shows_each_model_its_cost_and_what_a_screen_notices(studio: S
     by_label(app, "multiselect", "Models").set_value(["eerste", "tweede"]).run()
     for field in [one for one in app.number_input if "million tokens" in one.label]:
         field.set_value(1000.0)
-    app.run()
+    app.radio(key="generate-share").set_value("all").run()
     by_label(app, "button", "Try 3 prompts first").click().run()
     assert len(server.asked) == 6
     said = shown(app)
@@ -477,6 +477,27 @@ def test_a_preview_shows_each_model_its_cost_and_what_a_screen_notices(studio: S
     app.text_area(key="generate-system-nl").set_value("Antwoord altijd in het Nederlands, kort en duidelijk.").run()
     assert "3 answers of tweede" not in shown(app)
     assert len(server.asked) == 6
+
+
+def test_a_preview_of_models_that_share_the_prompts_is_not_paid_for_again(studio: Studio) -> None:
+    more = [Prompt(id=prompt_id("Dutch", f"vraag {n}"), text=f"vraag {n}", position=n) for n in range(3, 30)]
+    studio.store.add_prompts("nl", more)
+    with ModelServer(models=("eerste", "tweede")) as server:
+        app = choose(open_page(), server)
+        by_label(app, "multiselect", "Models").set_value(["eerste", "tweede"]).run()
+        by_label(app, "button", "Try 3 prompts first").click().run()
+        assert len(server.asked) == 6
+        by_label(app, "button", "Start: ask for 30 answers").click().run()
+        wait_for(lambda: [job.state for job in studio.store.jobs("nl")] == [JobState.DONE] * 2)
+        assert len(server.asked) == 30
+
+
+def test_a_preview_is_shown_no_longer_than_a_run_would_take_it_over(studio: Studio, server: ModelServer) -> None:
+    app = choose(open_page(), server)
+    by_label(app, "button", "Try 3 prompts first").click().run()
+    assert "The run takes them over" in shown(app)
+    by_label(app, "number_input", "Temperature").set_value(0.5).run()
+    assert "The run takes them over" not in shown(app)
 
 
 def test_a_model_that_the_server_does_not_list_is_questioned(studio: Studio, server: ModelServer) -> None:
