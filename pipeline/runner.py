@@ -135,9 +135,12 @@ class _Run:
         alarm.cancel()
 
     async def _end(self, timers: list[asyncio.Task[None]]) -> None:
-        """Wait a while for what is under way, save what has arrived, and give everything back."""
-        if self.tasks:
-            await asyncio.wait(self.tasks, timeout=DRAIN_S)
+        """Wait a while for what is under way, save each answer as it arrives, and give everything back."""
+        loop = asyncio.get_running_loop()
+        ends_at = loop.time() + DRAIN_S
+        while self.tasks and loop.time() < ends_at:
+            await asyncio.wait(self.tasks, timeout=TICK_S, return_when=asyncio.FIRST_COMPLETED)
+            self._save_in_time(loop.time())
         for task in (*self.tasks, *timers):
             task.cancel()
         await asyncio.gather(*self.tasks, *timers, return_exceptions=True)
@@ -153,9 +156,7 @@ class _Run:
 
     def _say_why_it_ended(self, lane: Lane) -> None:
         lane.tally.waiting = ""
-        if lane.tally.done >= lane.tally.total:
-            lane.tally.ended_early = ""
-        elif self.should_stop():
+        if lane.tally.done < lane.tally.total and self.should_stop():
             lane.tally.ended_early = "Stopped on request."
         lane.on_progress(lane.tally)
 
@@ -185,6 +186,10 @@ class _Run:
                 self._begin(self._claim(lane))
         if self.spending.wants_count:
             self._begin(self.spending.count())
+        self._save_in_time(now)
+
+    def _save_in_time(self, now: float) -> None:
+        """Begin to save what has arrived, unless the last save is under way or just begun."""
         if self.unsaved and not self.is_saving and now >= self.saves_at:
             self.is_saving, self.saves_at = True, now + GATHER_S
             self._begin(self._save())

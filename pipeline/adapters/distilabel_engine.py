@@ -24,11 +24,10 @@ from pipeline.errors import EndpointError
 from pipeline.ports import Answer, FailureReason, Verdict
 from pipeline.records import Choice, content_id, is_text, storable
 
-NO_KEY = "none"
-
 TIMEOUT_S = 120.0
 """How long one request may take."""
 
+NO_KEY = "none"
 """Sent where no key is given: the client insists on one, local servers do not read it."""
 
 MESSAGES_KEPT = 512

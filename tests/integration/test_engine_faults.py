@@ -493,6 +493,44 @@ def test_a_judge_nobody_can_read_ends_alone_and_says_so(store: Store, server: Mo
     assert sum("<text 1>" in asked.prompt for asked in server.asked) <= 10 + 2 * 4
 
 
+def test_a_judge_that_was_stopped_says_so_even_when_it_had_nothing_left_just_then(
+    store: Store, server: ModelServer, workspace: Path
+) -> None:
+    project_with(store, 12)
+    text = "Het antwoord op deze vraag is ja, want dat weet iedereen in dit land al heel lang. "
+    server.answer = lambda shown: Reply(text=text + shown, delay_s=0.3)
+    with ModelServer(models=("judge",)) as judges:
+        judges.answer = lambda _: Reply(text="Geen idee.")
+        # Both verdicts on an answer are there before the next answer: after ten all that was asked for is done.
+        terms = ("--model", "tiny", "--base-url", server.base_url, "--concurrency", 1)
+        done = studio(workspace, "generate", "nl", *terms, "--judge-model", "judge", "--judge-base-url", judges.base_url)
+    assert (done.code, done.answer["stored"]) == (0, 12), done.messages
+    assert done.answer["judged"]["ended_early"].startswith("The judge was stopped: 10 requests in a row failed")
+
+
+def test_an_answer_that_comes_while_a_stopped_run_waits_for_others_is_stored_at_once(store: Store, server: ModelServer) -> None:
+    project = project_with(store, 4)
+    server.answer = lambda shown: Reply(text=f"Ja, {shown}.", delay_s=3 if shown == "vraag 0" else 0.5)
+    running = threading.Thread(
+        target=lambda: generate.generate(
+            store,
+            DistilabelGenerator(Conversation(model="tiny", base_url=server.base_url)),
+            project,
+            Endpoint(model="tiny", base_url=server.base_url, concurrency=4),
+            system_prompt="Antwoord.",
+            make_pairs=annotate.make_pairs,
+            should_stop=lambda: len(server.asked) == 4,
+        )
+    )
+    running.start()
+    ends_at = time.monotonic() + 30
+    while store.counts("nl")["responses"] < 3 and running.is_alive() and time.monotonic() < ends_at:
+        time.sleep(0.05)
+    assert (store.counts("nl")["responses"], running.is_alive()) == (3, True)
+    running.join()
+    assert store.counts("nl")["responses"] == 4
+
+
 def test_a_crash_after_distilabel_is_loaded_tells_neither_key_nor_text() -> None:
     crash = """
 from pipeline.adapters.distilabel_engine import Conversation
