@@ -220,12 +220,12 @@ def verdict(report: AgreementReport) -> Verdict:
         return Verdict(
             "care",
             f"With care: {same}, more often than by chance, but many pairs are a matter of taste.",
-            f"{read} the contested pairs below: do the guidelines settle them?",
+            f"{read} the contested pairs: do the guidelines settle them?",
         )
     return Verdict(
         "no",
         f"Not yet: {same}, which chance alone could explain.",
-        "Read the contested pairs below with your annotators and make the guidelines clearer before you collect more votes.",
+        "Read the contested pairs with your annotators and make the guidelines clearer before you collect more votes.",
     )
 
 

@@ -236,7 +236,8 @@ def advise(votes: pd.DataFrame) -> Advice:
         return Advice(Method.MAJORITY, sentence, 0, float("nan"), float("nan"))
     typical = int(np.median(np.bincount(coded.annotators, minlength=coded.n_annotators)))
     care, lean = _differences(coded)
-    measured, method = f"The typical annotator cast {typical:,} votes", Method.MAJORITY
+    count = "1 vote" if typical == 1 else f"{typical:,} votes"
+    measured, method = f"The typical annotator cast {count}", Method.MAJORITY
     if typical < ENOUGH_VOTES:
         sentence = (
             f"{measured}. Telling careful from careless takes about {ENOUGH_VOTES}; on fewer, Dawid-Skene decided worse than "

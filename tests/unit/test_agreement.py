@@ -188,8 +188,8 @@ def test_a_third_vote_is_asked_for_only_where_pairs_lack_it():
         agreement.verdict(agreement.measure(ballots(*study * 20))) for study in (["fff", "sss", "ffs"], ["ff", "ss", "fs"])
     )
     assert (three.level, two.level) == ("care", "care")
-    assert three.advice == "Read the contested pairs below: do the guidelines settle them?"
-    assert two.advice.startswith("Ask for at least three votes a pair, and read the contested pairs below")
+    assert three.advice == "Read the contested pairs: do the guidelines settle them?"
+    assert two.advice.startswith("Ask for at least three votes a pair, and read the contested pairs")
 
 
 def test_the_verdict_follows_the_lower_end_of_the_interval():

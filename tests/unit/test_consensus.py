@@ -136,6 +136,7 @@ def test_the_advice_stays_with_the_majority_while_annotators_have_few_votes():
     assert "3 votes" in advice.sentence
     assert "no votes" in advise(ballots()).sentence
     assert "no votes" in advise(ballots("kk")).sentence
+    assert "cast 1 vote." in advise(ballots("ff")).sentence
 
 
 def test_people_who_vote_alike_are_not_worth_weighing():
