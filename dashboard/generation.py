@@ -286,12 +286,16 @@ def _start(
     kind: str, project: Project, endpoints: list[Endpoint], *, limit: int | None, among: list[str] | None = None, style: str = ""
 ) -> None:
     """Start a run for each model; what cannot start is said."""
-    try:
-        for endpoint in endpoints:
+    for number, endpoint in enumerate(endpoints):
+        try:
             services.studio().start(kind, project.name, endpoint, limit=limit, among=among or [], style=style)
-    except PipelineError as error:
-        widgets.error_box(error)
-        return
+        except PipelineError as error:
+            if number:
+                st.info(
+                    widgets.plain(f"{', '.join(one.model for one in endpoints[:number])} has been started; reload to follow.")
+                )
+            widgets.error_box(error)
+            return
     st.toast("Started. How far it is stands at the top of this page.")
     st.rerun()
 

@@ -62,15 +62,21 @@ def _show_progress(job: Job) -> None:
     """How far a run is, how fast, and what it has cost."""
     pace = jobs.pace(job, now=datetime.now(UTC))
     what = "prompts" if job.kind == "generate" else "verdicts"
+    counts = [f"{job.done:,} of {job.total:,} {what}"] if job.total else []
+    if job.verdicts_wanted:
+        counts.append(
+            f"{job.verdicts:,} of {job.verdicts_wanted:,} verdicts of {widgets.plain(jobs.option(job, '--judge-model'))}"
+        )
     starting = "Starting: loading the program takes a few seconds …"
-    st.progress(pace.done_share, text=f"{job.done:,} of {job.total:,} {what}" if job.total else starting)
+    st.progress(pace.done_share, text=", ".join(counts) or starting)
     if job.message:
         st.warning(widgets.plain(job.message))
     # Before the first answer nothing is known, not even whether there is a price.
-    spent = "–" if not job.total else "no price given" if job.cost_usd is None else tables.money(job.cost_usd)
+    spent = "–" if not counts else "no price given" if job.cost_usd is None else tables.money(job.cost_usd)
     numbers = {
-        "Answers a minute": "–" if pace.per_minute is None else f"{pace.per_minute:,.0f}",
-        "Time left": "–" if pace.seconds_left is None else model_tables.duration(pace.seconds_left),
+        # While nothing comes, the pace so far is none.
+        "Answers a minute": "–" if pace.per_minute is None or job.message else f"{pace.per_minute:,.0f}",
+        "Time left": "–" if pace.seconds_left is None or job.message else model_tables.duration(pace.seconds_left),
         "Spent": spent,
         "Failed": f"{sum(job.failed.values()):,}",
     }
@@ -120,14 +126,14 @@ def show_end(project: Project, job: Job) -> None:
     if job.state is JobState.DONE and not job.message and not job.failed:
         what = "every pair it was given" if job.kind == "judge" else f"{job.done:,} prompts"
         of = "every prompt of this project" if _is_complete(project, job, model) else what
-        st.success(widgets.plain(f"{model} has {verb} {of}. {_took(job)}"))
+        st.success(widgets.plain(f"{model} has {verb} {of}. {_verdicts(job)}{_took(job)}"))
         _show_set_aside(job)
         return
     why = job.message or {JobState.STOPPED: "The run was paused."}.get(job.state, "The run has ended.")
     failed, left = sum(job.failed.values()), max(0, job.total - job.done)
     # A run that ended before it had looked knows nothing of what is left.
     counts = f"{jobs.answered(job):,} answers came in, {failed:,} failed, {left:,} are left." if job.total else ""
-    text = f"{model}: {why} {counts} {_took(job)}"
+    text = f"{model}: {why} {counts} {_verdicts(job)}{_took(job)}"
     (st.error if job.state is JobState.FAILED else st.warning)(widgets.plain(text))
     _show_set_aside(job)
     if jobs.resume_arguments(job):
@@ -138,6 +144,12 @@ def show_end(project: Project, job: Job) -> None:
 
 def _is_complete(project: Project, job: Job, model: str) -> bool:
     return job.kind == "generate" and not services.studio().store.prompts_without(project.name, model)
+
+
+def _verdicts(job: Job) -> str:
+    """What a judge beside the run has done, empty where there was none."""
+    judge = jobs.option(job, "--judge-model")
+    return f"{judge} gave {job.verdicts:,} of {job.verdicts_wanted:,} verdicts. " if job.verdicts_wanted else ""
 
 
 def _took(job: Job) -> str:

@@ -78,10 +78,11 @@ class Answering:
         command = command_of("generate", name, endpoint, limit, among, judged_by=judged_by, runner=runner)
         with jobs.recording(self.store, project=name, kind="generate", command=command) as job:
             self._check_budget("generate", name, endpoint)
-            judges = [self._judging_beside(project, judged_by, endpoint.model, runner, limit)] if judged_by else []
+            told = _Reporting(job, progress)
+            judges = [self._judging_beside(project, judged_by, endpoint.model, runner, limit, told)] if judged_by else []
             if runner is Runner.DISTILABEL:
                 wanted = self.unanswered(name, endpoint.model, among)[:limit]
-                asked = self._ask_in_pipeline(project, endpoint, wanted, (version, text), job, progress)
+                asked = self._ask_in_pipeline(project, endpoint, wanted, (version, text), told, job.should_stop)
             report = generate.generate(
                 self.store,
                 distilabel_engine.DistilabelGenerator(open_conversation(endpoint, runner)),
@@ -94,7 +95,7 @@ class Answering:
                 beside=judges,
                 limit=limit,
                 among=among,
-                on_progress=_reporting(job, progress),
+                on_progress=told.answers,
                 should_stop=job.should_stop,
             )
             job.message = report.ended_early or " ".join(lane.tally.ended_early for lane in judges)
@@ -104,12 +105,14 @@ class Answering:
         judged = [_report(lane.tally.report()) for lane in judges]
         return _report(report) | ({"judged": judged[0]} if judged else {}) | {"interrupted": job.was_interrupted}
 
-    def _judging_beside(self, project: Project, endpoint: Endpoint, writer: str, runner: Runner, limit: int | None) -> Lane:
+    def _judging_beside(
+        self, project: Project, endpoint: Endpoint, writer: str, runner: Runner, limit: int | None, told: _Reporting
+    ) -> Lane:
         """The judge of a run that generates: it rates what the run makes as it comes, and first what earlier runs left."""
         model = self._judge_of(endpoint, judge.STYLES[0], runner)
         set_aside = self.screens.pairs_out(project.name)
         left = judge.what_is_left(self.store, model.name, project.name, source=writer, leave_out=set_aside, limit=limit)
-        return judge.judging_lane(self.store, model, project, endpoint, left)
+        return judge.judging_lane(self.store, model, project, endpoint, left, on_progress=told.verdicts)
 
     def _ask_in_pipeline(
         self,
@@ -117,8 +120,8 @@ class Answering:
         endpoint: Endpoint,
         prompts: list[Prompt],
         system_prompt: tuple[str, str],
-        job: jobs.JobRecorder,
-        progress: Progress | None,
+        told: _Reporting,
+        should_stop: Callable[[], bool],
     ) -> Tally:
         """Let a distilabel pipeline ask for answers to these prompts; the run that follows takes them over."""
         from pipeline.adapters import distilabel_pipeline
@@ -130,8 +133,8 @@ class Answering:
             endpoint,
             prompts,
             system_prompt=system_prompt,
-            on_progress=_reporting(job, progress),
-            should_stop=job.should_stop,
+            on_progress=told.answers,
+            should_stop=should_stop,
         )
 
     def _notice(self, project: Project) -> Notice:
@@ -170,7 +173,7 @@ class Answering:
                 endpoint,
                 leave_out=set_aside,
                 limit=limit,
-                on_progress=_reporting(job, progress),
+                on_progress=_Reporting(job, progress).answers,
                 should_stop=job.should_stop,
             )
             job.message = report.ended_early
@@ -383,19 +386,34 @@ def _report(report: Report) -> Summary:
     return dataclasses.asdict(report) | {"per_1000": per_1000}
 
 
-def _reporting(job: jobs.JobRecorder, progress: Progress | None) -> Progress:
-    """Pass a run's progress on to its job, and to the terminal where one looks."""
+class _Reporting:
+    """Passes a run's progress on to its job, and to the terminal where one looks; both lanes of a run that is judged."""
 
-    def report(tally: Tally) -> None:
-        job.progress(
-            done=tally.done,
-            total=tally.total,
-            failed=tally.failed,
-            set_aside=tally.set_aside,
-            cost_usd=tally.cost_usd,
-            waiting=tally.waiting,
+    def __init__(self, job: jobs.JobRecorder, progress: Progress | None) -> None:
+        self._job, self._progress = job, progress
+        self._answers, self._verdicts = Tally(), Tally()
+
+    def answers(self, tally: Tally) -> None:
+        """Take what the run itself has done: answers, or verdicts where it judges."""
+        self._answers = tally
+        self._tell()
+
+    def verdicts(self, tally: Tally) -> None:
+        """Take what the judge beside it has done."""
+        self._verdicts = tally
+        self._tell()
+
+    def _tell(self) -> None:
+        answers, verdicts = self._answers, self._verdicts
+        both = answers.with_beside(verdicts)
+        self._job.progress(
+            done=answers.done,
+            total=answers.total,
+            failed=answers.failed,
+            set_aside=answers.set_aside,
+            verdicts=(verdicts.done - verdicts.failed.total(), verdicts.total),
+            cost_usd=both.cost_usd,
+            waiting=both.waiting,
         )
-        if progress:
-            progress(tally)
-
-    return report
+        if self._progress:
+            self._progress(both)

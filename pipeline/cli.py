@@ -179,7 +179,7 @@ def generate(studio: Studio, options: argparse.Namespace) -> Summary:
     """Write the missing second responses; what is stored is never asked for again."""
     endpoint = studio.priced(_endpoint(options))
     if options.preview:
-        return {"preview": studio.preview(options.project, endpoint, count=options.preview)}
+        return {"preview": studio.preview(options.project, endpoint, count=options.preview, among=options.among or ())}
     return studio.generate(
         options.project,
         endpoint,

@@ -131,6 +131,6 @@ def check_budget(told: Estimate, endpoint: Endpoint, *, spent_usd: float = 0.0) 
     one, left = told.cost_usd[0] / told.requests, endpoint.budget_usd - spent_usd
     if left < one:
         raise GenerationError(
-            f"The budget leaves {dollars(max(left, 0))} US dollars, and one answer costs about {dollars(one)}.",
+            f"The budget leaves {dollars(max(left, 0))} US dollars, and one answer costs at least about {dollars(one)}.",
             hint="Raise the budget: it is for the whole project, and what earlier runs spent counts.",
         )

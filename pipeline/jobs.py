@@ -191,7 +191,7 @@ def _process(job: Job) -> psutil.Process | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """How fast a job goes: share done (0-1), items a minute, seconds left; None where it cannot be told yet."""
+    """How fast a job goes: share done (0-1), items a minute, seconds left for all; None where it cannot be told yet."""
 
     done_share: float
     per_minute: float | None
@@ -200,12 +200,15 @@ class Pace:
 
 def pace(job: Job, *, now: datetime) -> Pace:
     """Return how fast a job has gone so far, its start included."""
-    share = job.done / job.total if job.total else 0.0
     elapsed_s = (now - datetime.fromisoformat(job.started_at)).total_seconds()
-    if not job.done or elapsed_s <= 0:
-        return Pace(done_share=share, per_minute=None, seconds_left=None)
-    per_second = job.done / elapsed_s
-    return Pace(done_share=min(1.0, share), per_minute=60 * per_second, seconds_left=max(0, job.total - job.done) / per_second)
+    # A judge beside a run goes on at the same time: the slower of the two tells how far the whole is.
+    both = [(done, total) for done, total in ((job.done, job.total), (job.verdicts, job.verdicts_wanted)) if total]
+    is_told = elapsed_s > 0 and bool(both) and all(done for done, _ in both)
+    return Pace(
+        done_share=min([1.0, *(done / total for done, total in both)]) if both else 0.0,
+        per_minute=60 * job.done / elapsed_s if job.done and elapsed_s > 0 else None,
+        seconds_left=max(max(0, total - done) * elapsed_s / done for done, total in both) if is_told else None,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -285,12 +288,14 @@ class JobRecorder:
         total: int,
         failed: Mapping[str, int] | None = None,
         set_aside: Mapping[str, int] | None = None,
+        verdicts: tuple[int, int] = (0, 0),
         cost_usd: float | None = None,
         waiting: str = "",
     ) -> None:
-        """Note how far the work is, and why nothing comes of it just now."""
-        counts = {"failed": dict(failed or {}), "set_aside": dict(set_aside or {})}
-        self._values = {"done": done, "total": total, **counts, "cost_usd": cost_usd, "message": waiting}
+        """Note how far the work is (`verdicts` given and wanted, of a judge beside it), and why nothing comes of it just now."""
+        counts = {"done": done, "total": total, "verdicts": verdicts[0], "verdicts_wanted": verdicts[1]}
+        reasons = {"failed": dict(failed or {}), "set_aside": dict(set_aside or {})}
+        self._values = {**counts, **reasons, "cost_usd": cost_usd, "message": waiting}
 
     def report(self, done: int, total: int) -> None:
         """Note how far the work is, where nothing of it fails or costs."""

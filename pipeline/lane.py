@@ -72,6 +72,19 @@ class Tally:
         """Questions that this run has dealt with."""
         return self.stored + self.already_stored + self.failed.total()
 
+    def with_beside(self, other: "Tally") -> "Tally":
+        """Return what this lane and one beside it have done together, for the progress shown."""
+        costs = [tally.cost_usd for tally in (self, other) if tally.cost_usd is not None]
+        return dataclasses.replace(
+            self,
+            total=self.total + other.total,
+            stored=self.stored + other.stored,
+            already_stored=self.already_stored + other.already_stored,
+            failed=self.failed + other.failed,
+            cost_usd=sum(costs) if costs else None,
+            waiting=self.waiting or other.waiting,
+        )
+
     def report(self, *, before: int = 0) -> "Report":
         """Return what the run brought; `before` answers were there when it began."""
         return Report(

@@ -291,7 +291,8 @@ class Exclusion:
 class Job:
     """Long work in its own process. `done` of `total` items; `heartbeat_at` tells a dead worker.
 
-    `failed` and `set_aside` count answers by reason. `message` says why nothing comes while it runs, and how it ended.
+    `failed` and `set_aside` count answers by reason; `verdicts` of `verdicts_wanted` are those of a judge beside a run that
+    generates, and `cost_usd` is of all. `message` says why nothing comes while it runs, and how it ended.
     """
 
     id: str
@@ -305,6 +306,8 @@ class Job:
     total: int = 0
     failed: Mapping[str, int] = field(default_factory=dict)
     set_aside: Mapping[str, int] = field(default_factory=dict)
+    verdicts: int = 0
+    verdicts_wanted: int = 0
     cost_usd: float | None = None
     message: str = ""
     stop_requested: bool = False

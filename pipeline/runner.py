@@ -228,8 +228,8 @@ class _Run:
             again_s = throttle.resumes_at - now
             again = f"in {_in_words(again_s)}" if again_s >= 1 else "now"
             return (
-                f"The model's server has not answered for {_in_words(silent_s)}: {lane.last_failure}. It is asked again {again}; "
-                "nothing is lost meanwhile."
+                f"The model's server has not answered for {_in_words(silent_s)}: {throttle.last_failure}. "
+                f"It is asked again {again}; nothing is lost meanwhile."
             )
         if throttle.under_way and silent_s > SILENT_S:
             return (
@@ -325,7 +325,7 @@ class _Run:
     def _is_asked_again(self, lane: Lane, item: Item, answer: Answer, now: float) -> bool:
         """Decide whether a request that failed is made again, and when; give up on an endpoint that is gone."""
         throttle, is_limit = lane.throttle, answer.error == FailureReason.RATE_LIMIT
-        lane.last_failure = failure(answer.error, answer.detail)
+        throttle.last_failure = failure(answer.error, answer.detail)
         if _signal(answer) in (Signal.BUSY, Signal.DOWN) and (gone := self._why_gone(lane, answer, now)):
             self.fatal = self.fatal or gone
             return True
@@ -349,14 +349,14 @@ class _Run:
         if throttle.answered_at is None and throttle.refusals >= self.patience.attempts:
             tries = f" in {throttle.refusals} tries; the last one:" if throttle.refusals > 1 else ":"
             return EndpointError(
-                f"The model's server did not answer{tries} {lane.last_failure}.",
+                f"The model's server did not answer{tries} {throttle.last_failure}.",
                 hint="Check that the model's server is running, that the address is right, and that it can take "
                 f"{lane.endpoint.concurrency} requests at once, then start again.",
             )
         if throttle.answered_at is not None and now - throttle.answered_at > self.patience.outage_s:
             silent = _in_words(now - throttle.answered_at)
             return EndpointError(
-                f"The model's server has not answered for {silent}; the last try: {lane.last_failure}.", hint=hint
+                f"The model's server has not answered for {silent}; the last try: {throttle.last_failure}.", hint=hint
             )
         return None
 

@@ -42,8 +42,7 @@ class Throttle:
         self.under_way = 0
         self.resumes_at = now
         self.answered_at: float | None = None
-        self.down_since: float | None = None
-        self.refusals = 0
+        self.refusals, self.last_failure = 0, ""
         self._first_pause_s, self._pauses = first_pause_s, 0
         self._doubles_below, self._cut_at = float(most), now
 

@@ -7,6 +7,7 @@ ourselves. Says how a call failed; what to do about it is decided elsewhere. Nev
 from __future__ import annotations
 
 import json
+import os
 import ssl
 import time
 from collections.abc import Mapping
@@ -111,7 +112,11 @@ class ChatClient:
                 return content
         except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError, aiohttp.ClientSSLError) as error:
             raise AddressError(str(error)) from error
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+        except aiohttp.ClientConnectorError as error:
+            # The library's own words name sockets and a setting of TLS.
+            why = f": {os.strerror(error.errno).lower()}" if error.errno and error.errno > 0 else ""
+            raise UnreachableError(f"nothing answers at {error.host}:{error.port}{why}") from error
+        except aiohttp.ConnectionTimeoutError as error:
             raise UnreachableError(str(error)) from error
         except (aiohttp.ClientError, OSError) as error:
             raise BrokenError(str(error) or type(error).__name__) from error

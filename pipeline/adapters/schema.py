@@ -235,6 +235,8 @@ jobs = Table(
     Column("total", Integer, nullable=False),
     Column("failed", JSON, nullable=False),
     Column("set_aside", JSON, nullable=False, server_default="{}"),
+    Column("verdicts", Integer, nullable=False, server_default="0"),
+    Column("verdicts_wanted", Integer, nullable=False, server_default="0"),
     Column("cost_usd", Float),
     Column("message", Text, nullable=False),
     Column("stop_requested", Boolean, nullable=False),

@@ -277,12 +277,16 @@ def test_one_command_writes_screens_and_judges_and_is_resumed_without_asking_aga
     long = "Het antwoord op deze vraag is ja, want dat weet iedereen in dit land al heel lang. "
     server.models = ("tiny", "judge")
     server.answer = lambda shown: Reply(text=RATED.format(4, 2) if "<text 1>" in shown else long)
-    terms = ("generate", "nl", "--model", "tiny", "--base-url", server.base_url, "--judge-model", "judge")
+    priced = [f"--{name}=1000" for name in ("price-in", "price-out", "judge-price-in", "judge-price-out")]
+    terms = ("generate", "nl", "--model", "tiny", "--base-url", server.base_url, "--judge-model", "judge", *priced)
     done = studio(workspace, *terms)
     assert done.code == 0, done.messages
     assert (done.answer["stored"], done.answer["judged"]["stored"]) == (20, 40)
     verdicts = store.judgements("nl")
     assert len(verdicts) == 40
+    job = store.jobs("nl")[0]
+    # 10 tokens read and 5 written of each, at a dollar a thousand: 20 answers and 40 verdicts.
+    assert (job.done, job.verdicts, job.verdicts_wanted, job.cost_usd) == (20, 40, 40, pytest.approx(60 * 0.015))
     assert len(store.frame(sa.select(schema.screens.c.response_id))) == 20
     again = studio(workspace, *terms)
     assert (again.answer["stored"], again.answer["already_stored"]) == (0, 20)

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psutil
@@ -385,7 +386,7 @@ def test_a_used_up_budget_is_said_beside_a_field_that_raises_it(studio: Studio, 
     app = open_page()
     by_label(app, "button", "Ask again for the 1 that failed").click().run()
     assert not app.exception
-    assert "The budget leaves 0.005 US dollars, and one answer costs about" in shown(app)
+    assert "The budget leaves 0.005 US dollars, and one answer costs at least about" in shown(app)
     assert len(studio.store.jobs("nl")) == 2
     field = by_label(app, "number_input", "Budget for this project")
     assert (field.value, field.proto.format) == (0.05, "%g")
@@ -435,6 +436,21 @@ def test_a_run_says_why_nothing_comes_and_what_is_set_aside(studio: Studio) -> N
         "Pause, and look at some answers and at what the model is told before you pay for more."
     )
     studio.store.update_job("j", state=str(JobState.DONE), ended_at=utc_now())
+
+
+def test_a_run_shows_how_far_the_judge_beside_it_is(studio: Studio) -> None:
+    command = ("generate", "--model=tiny", "--judge-model=rechter")
+    done = {"done": 60, "verdicts": 30, "verdicts_wanted": 120, "cost_usd": 0.5}
+    studio.store.save_job(running_job(command=command, started_at=(datetime.now(UTC) - timedelta(minutes=1)).isoformat(), **done))
+    app = open_page()
+    assert app.get("progress")[0].proto.text == "60 of 60 prompts, 30 of 120 verdicts of rechter"
+    assert app.get("progress")[0].proto.value == 25
+    # 30 in a minute leave 90 for three more.
+    assert metrics(app)["Time left"] == "3 min"
+    studio.store.update_job("j", message="The model's server has not answered for 9 seconds.")
+    assert metrics(app.run())["Time left"] == "–"
+    studio.store.update_job("j", state=str(JobState.DONE), verdicts=120, message="", ended_at=utc_now())
+    assert "rechter gave 120 of 120 verdicts." in shown(app.run())
 
 
 def test_before_the_first_answer_a_run_says_what_it_waits_for(studio: Studio) -> None:

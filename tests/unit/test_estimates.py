@@ -34,7 +34,7 @@ def test_each_pair_is_judged_in_the_orders_it_lacks():
 
 def test_a_budget_smaller_than_one_answer_is_refused_before_anything_is_spent():
     told = estimate_answers(PROMPTS, "", PRICED)
-    with pytest.raises(GenerationError, match=r"one answer costs about 0\.000632"):
+    with pytest.raises(GenerationError, match=r"one answer costs at least about 0\.000632"):
         check_budget(told, Endpoint(model="m", base_url="", price_in=1.0, price_out=10.0, budget_usd=0.0001))
     with pytest.raises(GenerationError, match=r"leaves 0\.00 "):
         check_budget(told, Endpoint(model="m", base_url="", price_in=1.0, price_out=10.0, budget_usd=5.0), spent_usd=5.0)

@@ -133,7 +133,7 @@ def test_an_answer_equal_to_the_humans_makes_no_pair_and_is_counted(store: Store
 
 def test_no_more_requests_than_allowed_are_under_way(store: Store, server: ModelServer) -> None:
     project = project_of(store, *(f"vraag {n}" for n in range(24)))
-    server.delay_s = 0.02
+    server.delay_s = 0.1
     run(store, project, endpoint_of(server, concurrency=6))
     assert server.most_under_way == 6
 
@@ -145,7 +145,7 @@ def test_one_slow_prompt_holds_up_no_other(store: Store, server: ModelServer) ->
     done: list[int] = []
     report = run(store, project, endpoint_of(server, concurrency=2), on_progress=lambda tally: done.append(tally.done))
     # The other twenty pass one by one on the second connection before the slow one ends.
-    assert done[19] == 20
+    assert list(dict.fromkeys(done))[19] == 20
     assert report.seconds < 2.5
 
 

@@ -11,7 +11,7 @@ from sqlalchemy.engine import Engine
 
 from pipeline.errors import WorkspaceError
 
-HEAD = "0009"
+HEAD = "0010"
 
 
 def upgrade(engine: Engine) -> None:
