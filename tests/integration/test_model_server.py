@@ -111,6 +111,8 @@ def test_a_real_server_writes_the_answers_and_another_judges_them(
     tokens = written.answer["tokens_in"] + 2 * written.answer["tokens_out"]
     assert written.answer["cost_usd"] == pytest.approx(tokens / 1e6)
     assert len(store.pairs("nl")) == 12
+    # Answers that were cut are set aside, and a judge is asked about pairs in use alone.
+    studio(workspace, "screens", "nl", "--bring-back", "truncated")
     judged = studio(workspace, "judge", "nl", *terms, f"--base-url={rater}", "--max-tokens=64")
     assert (judged.code, judged.answer["stored"], judged.answer["failed"]) == (0, 24, {}), judged.messages
     judgements = store.judgements("nl")

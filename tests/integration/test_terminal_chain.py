@@ -104,8 +104,8 @@ def test_a_judge_gives_judgements_and_never_votes(workspace: Path):
         server.answer = lambda _: Reply(text=RATED.format(5, 2))
         judged = studio(workspace, "judge", "Demonstration English", "--model", "judge", "--base-url", server.base_url)
     assert judged.code == 0, judged.messages
-    # Fifteen pairs, each in both orders.
-    assert judged.answer["stored"] == 30
+    # Three of the fifteen pairs are set aside; each of the others is judged in both orders.
+    assert (judged.answer["set_aside"], judged.answer["stored"]) == (3, 24)
     assert studio(workspace, "status", "Demonstration English").answer["projects"][0]["annotators"] == 5
 
 
