@@ -338,21 +338,20 @@ def _show_estimate(told: list[estimates.Estimate], counted: str) -> None:
     ends = [sum(cost[end] for cost in known) for end in (0, 1)]
     low, high = (sum(one.tokens_in[end] + one.tokens_out[end] for one in told) for end in (0, 1))
     seconds = [max(one.seconds[end] for one in told) for end in (0, 1)]
+    is_priced = len(known) == len(told)
     numbers = {
         counted: f"{sum(one.requests for one in told):,}",
         "Tokens": f"{low:,} to {high:,}",
-        "Price": f"{tables.money(ends[0])} to {tables.money(ends[1])}" if len(known) == len(told) else "not known",
+        "Price": f"{tables.money(ends[0])} to {tables.money(ends[1])}" if is_priced else "not known",
         "Time": f"{model_tables.duration(seconds[0])} to {model_tables.duration(seconds[1])}",
     }
     with st.container(horizontal=True):
         for label, value in numbers.items():
             st.metric(label, value, width="content")
-    unpriced = (
-        ""
-        if len(known) == len(told)
-        else " For a price, type what a million tokens cost under *Price, budget, pace and parameters*."
-    )
-    st.caption(f"A rough estimate from the length of the texts; the run itself counts what the server reports.{unpriced}")
+    said = "A rough estimate from the length of the texts; the run itself counts what the server reports."
+    if not is_priced:
+        said += " For a price, type what a million tokens cost under *Price, budget, pace and parameters*."
+    st.caption(said)
 
 
 def import_answers(project: Project) -> None:

@@ -42,13 +42,13 @@ def _try(project: Project, endpoint: Endpoint, system_prompt: str, among: list[s
 
 def _show(endpoint: Endpoint, answers: list[Summary]) -> None:
     costs = [one["cost_usd"] for one in answers if one["cost_usd"] is not None]
-    paid = f" They cost {tables.money(sum(costs))}; the run takes them over." if costs else " The run takes them over."
+    paid = f"They cost {tables.money(sum(costs))}; the run takes them over." if costs else "The run takes them over."
     count = model_tables.counted(len(answers), "answer", "answers")
     st.subheader(widgets.plain(f"{count} of {endpoint.model}"), anchor=False)
     noticed = [EXPLAINED[one["noticed"]] for one in answers if one["noticed"]]
     if noticed:
         st.warning(widgets.plain(f"Noticed about {len(noticed)} of {len(answers)}: {'; '.join(dict.fromkeys(noticed))}."))
-    st.caption(widgets.plain(paid.strip()))
+    st.caption(widgets.plain(paid))
     for one in answers:
         widgets.text_card("Prompt", one["prompt"])
         widgets.text_card("Answer of the model" if one["answer"] else "No answer", one["answer"] or failure(one["error"]))

@@ -244,7 +244,7 @@ class Answering:
         """Return the prompts a run of this model would ask for; with `among`, those drawn for it."""
         project = self.store.project(name)
         left = self.store.prompts_without(name, model)
-        return [one for one in left if not among or generate.draw_model(one.id, among, seed=project.seed) == model]
+        return [one for one in left if generate.is_drawn_for(model, one.id, among, seed=project.seed)]
 
     def preview(self, name: str, endpoint: Endpoint, *, count: int = 3, among: Sequence[str] = ()) -> list[Summary]:
         """Ask for a few answers to look at before a run: `prompt, answer, error, noticed, tokens_out, cost_usd` of each.
@@ -289,11 +289,10 @@ class Answering:
 
     def unjudged(self, name: str, model: str, style: str) -> pd.DataFrame:
         """Return the pairs a run of this judge would ask about, as `Store.pairs`, with `orders`: the verdicts each lacks."""
-        given = self.store.judgements(self.store.project(name).name)
-        pairs = self.store.pairs(name)
-        pairs = pairs[~pairs["pair_id"].isin(self.screens.pairs_out(name))]
-        left = judge.orders_left(pairs["pair_id"], given.loc[given["judge"] == judge.judge_name(model, style), "pair_id"])
-        return pairs[pairs["pair_id"].isin(left)].assign(orders=lambda rows: rows["pair_id"].map(left))
+        project, set_aside = self.store.project(name).name, self.screens.pairs_out(name)
+        orders = judge.what_is_left(self.store, judge.judge_name(model, style), project, leave_out=set_aside).orders
+        pairs = self.store.pairs(project)
+        return pairs[pairs["pair_id"].isin(orders)].assign(orders=lambda rows: rows["pair_id"].map(orders))
 
     def _check_budget(self, kind: str, name: str, endpoint: Endpoint, style: str = "") -> None:
         """Refuse terms that make no sense, and a budget that does not carry one answer, before anything is spent."""

@@ -76,7 +76,7 @@ def generate(
     """
     missing = store.prompt_ids_without(project.name, generator.model)
     before = int(store.counts(project.name)["prompts"]) - len(missing)
-    missing = _drawn(missing, generator.model, among, project.seed)
+    missing = [one for one in missing if is_drawn_for(generator.model, one, among, seed=project.seed)]
     lane = generation_lane(
         store,
         generator,
@@ -152,9 +152,9 @@ def draw_model(prompt_id: str, models: Sequence[str], *, seed: int) -> str:
     return names[int(content_id("model", str(seed), prompt_id), 16) % len(names)]
 
 
-def _drawn(prompt_ids: list[str], model: str, among: Sequence[str], seed: int) -> list[str]:
-    """The prompts that are for this model: all, or those drawn for it among several."""
-    return [one for one in prompt_ids if draw_model(one, among, seed=seed) == model] if among else prompt_ids
+def is_drawn_for(model: str, prompt_id: str, among: Sequence[str], *, seed: int) -> bool:
+    """Return whether a prompt is for this model: each is, unless it was drawn for one `among` several."""
+    return not among or draw_model(prompt_id, among, seed=seed) == model
 
 
 def preview(
@@ -180,7 +180,8 @@ def preview(
         asked[question.prompt_id] = request
         return Made(request=request)
 
-    prompt_ids = _drawn(store.prompt_ids_without(project.name, generator.model), generator.model, among, project.seed)[:count]
+    missing = store.prompt_ids_without(project.name, generator.model)
+    prompt_ids = [one for one in missing if is_drawn_for(generator.model, one, among, seed=project.seed)][:count]
     lane = generation_lane(
         store,
         generator,

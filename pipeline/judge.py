@@ -5,7 +5,7 @@ says a tie. Asks item by item and never again for a verdict that is stored.
 """
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -80,14 +80,16 @@ NOTHING_LEFT = Left(orders={}, known=frozenset())
 
 
 def what_is_left(
-    store: JudgementStore, judge_name: str, project: str, *, source: str = "", leave_out: Set[str], limit: int | None
+    store: JudgementStore, judge_name: str, project: str, *, source: str = "", leave_out: Set[str], limit: int | None = None
 ) -> Left:
     """Return what this judge has not judged of the pairs of a project, of those of one `source` where it is given."""
     given = store.judgements(project)
     given = given[given["judge"] == judge_name]
-    wanted = [pair_id for pair_id in store.pair_ids(project, source=source) if pair_id not in leave_out]
+    times = given["pair_id"].value_counts()
+    wanted = (pair_id for pair_id in store.pair_ids(project, source=source) if pair_id not in leave_out)
+    lacking = ((pair_id, 2 - int(times.get(pair_id, 0))) for pair_id in wanted if times.get(pair_id, 0) < 2)
     return Left(
-        orders=dict(itertools.islice(orders_left(wanted, given["pair_id"]).items(), limit)),
+        orders=dict(itertools.islice(lacking, limit)),
         known=set(zip(given["pair_id"], given["shown_first"], strict=True)),
     )
 
@@ -95,12 +97,6 @@ def what_is_left(
 def judge_name(model: str, style: str) -> str:
     """Return what the judgements of a model stand under: its id, and how it was asked where that is not by rating."""
     return f"{model} (choosing)" if style == CHOICE else model
-
-
-def orders_left(pair_ids: Iterable[str], judged: pd.Series) -> dict[str, int]:
-    """Return how many verdicts each pair still lacks, where it lacks any. `judged`: the pair of each verdict of the judge."""
-    given = judged.value_counts()
-    return {pair_id: 2 - int(given.get(pair_id, 0)) for pair_id in pair_ids if given.get(pair_id, 0) < 2}
 
 
 def judging_lane(

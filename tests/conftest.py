@@ -20,6 +20,7 @@ from pipeline.adapters import schema
 from pipeline.adapters.store import Store, open_store
 from tests.argilla.people import Site
 from tests.argilla.stack import Ports, Stack, StackError
+from tests.real_rows import REAL_DATA
 from tests.serving import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -111,10 +112,9 @@ def site(argilla: Stack) -> Iterator[Site]:
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """The folder of real data files; skips where it is absent."""
-    folder = Path(os.environ.get("STUDIO_REAL_DATA", ROOT.parent / "shared" / "data"))
-    if not folder.is_dir():
-        pytest.skip(f"real data folder {folder} is not here (set STUDIO_REAL_DATA)")
-    return folder
+    if not REAL_DATA.is_dir():
+        pytest.skip(f"real data folder {REAL_DATA} is not here (set STUDIO_REAL_DATA)")
+    return REAL_DATA
 
 
 @pytest.fixture(scope="session")

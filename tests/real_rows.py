@@ -1,8 +1,11 @@
 """Real prompts and answers in the shape of Aya rows, read in place from the folder of real data."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
+
+REAL_DATA = Path(os.environ.get("STUDIO_REAL_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 
 OASST = {
     "ca": "Catalan",

@@ -6,17 +6,15 @@ models are counted only: nobody has read all of those.
 """
 
 import json
-import os
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 
 from pipeline.refusals import find_refusal
 from pipeline.tongues import code_of
 from tests.bench.tongues import paragraphs
+from tests.real_rows import REAL_DATA
 from tests.refusing import SEEN, UNMENDED
 
-REAL = Path(os.environ.get("STUDIO_REAL_DATA", "../shared/data"))
 RECALL_WANTED, FALSE_ALARMS_ALLOWED = 0.85, 0.01
 CODES = {"pt-BR": "pt", "uk-UA": "uk", "zh-hans": "zh", "hau": "ha", "ibo": "ig", "swa": "sw", "yor": "yo", "zul": "zu"}
 
@@ -48,7 +46,7 @@ def main() -> int:
 
 
 def _rows(name: str) -> Iterator[dict[str, object]]:
-    yield from map(json.loads, (REAL / name).read_text(encoding="utf-8").splitlines())
+    yield from map(json.loads, (REAL_DATA / name).read_text(encoding="utf-8").splitlines())
 
 
 def human_texts() -> Iterator[tuple[str, str]]:
@@ -60,7 +58,7 @@ def human_texts() -> Iterator[tuple[str, str]]:
             yield "en", reply["text"]
     for row in _rows("afriqa_test_qa.jsonl"):
         yield _coded(row["lang"], row["answer"])
-    for _, language, text in paragraphs(REAL):
+    for _, language, text in paragraphs(REAL_DATA):
         yield code_of(language), text
 
 

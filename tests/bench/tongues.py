@@ -6,7 +6,6 @@ left out as undetectable), and at most one paragraph in 200 called wrong.
 """
 
 import json
-import os
 import sys
 import time
 from collections import Counter
@@ -15,6 +14,7 @@ from pathlib import Path
 from pipeline.adapters.language_detector import detect, detectable
 from pipeline.languages import Language, find_language
 from pipeline.tongues import code_of, find_wrong_language, is_alike, written_in
+from tests.real_rows import REAL_DATA
 
 LENGTHS = (None, 60, 20)
 GOALS = {"recall": 0.95, "called_wrong": 0.005}
@@ -69,8 +69,7 @@ def measure(rows: list[tuple[str, Language, str]], chars: int | None) -> dict[st
 
 
 def main() -> int:
-    root = Path(__file__).resolve().parents[2]
-    rows = paragraphs(Path(os.environ.get("STUDIO_REAL_DATA", root.parent / "shared" / "data")))
+    rows = paragraphs(REAL_DATA)
     started = time.perf_counter()
     told = {"whole" if chars is None else f"{chars} characters": measure(rows, chars) for chars in LENGTHS}
     seconds = time.perf_counter() - started

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import cast
 
@@ -21,7 +21,7 @@ from pipeline.adapters import schema
 from pipeline.adapters.distilabel_engine import Conversation, DistilabelGenerator, DistilabelJudge
 from pipeline.adapters.store import Store, open_store
 from pipeline.errors import EndpointError
-from pipeline.lane import Patience, Report
+from pipeline.lane import Patience, Report, Tally
 from pipeline.records import Endpoint, Project
 from pipeline.runner import run
 from tests.fakes.model_server import RATED, ModelServer, Reply, failing
@@ -42,13 +42,16 @@ def generated(
     project: Project,
     server: ModelServer,
     *,
+    model: str = "tiny",
     concurrency: int = 8,
     patience: Patience = PATIENCE,
     timeout_s: float = 5,
+    on_progress: Callable[[Tally], None] = lambda _: None,
+    should_stop: Callable[[], bool] = lambda: False,
     **terms: float,
 ) -> Report:
-    endpoint = Endpoint(model="tiny", base_url=server.base_url, concurrency=concurrency, **terms)  # type: ignore[arg-type]
-    conversation = Conversation(model="tiny", base_url=server.base_url, timeout_s=timeout_s)
+    endpoint = Endpoint(model=model, base_url=server.base_url, concurrency=concurrency, **terms)  # type: ignore[arg-type]
+    conversation = Conversation(model=model, base_url=server.base_url, timeout_s=timeout_s)
     return generate.generate(
         store,
         DistilabelGenerator(conversation),
@@ -57,6 +60,8 @@ def generated(
         system_prompt="Antwoord.",
         make_pairs=annotate.make_pairs,
         patience=patience,
+        on_progress=on_progress,
+        should_stop=should_stop,
     )
 
 
@@ -319,15 +324,9 @@ def test_a_run_says_why_nothing_comes_while_its_server_is_away(store: Store, ser
     ends_at = time.monotonic() + 6
     server.answer = lambda shown: Reply(text=f"Op {shown}") if time.monotonic() > ends_at else failing(503, "down for repair")
     told: list[str] = []
-    report = generate.generate(
-        store,
-        DistilabelGenerator(Conversation(model="tiny", base_url=server.base_url)),
-        project,
-        Endpoint(model="tiny", base_url=server.base_url, concurrency=2),
-        system_prompt="Antwoord.",
-        make_pairs=annotate.make_pairs,
-        patience=Patience(attempts=50, first_wait_s=0.2, outage_s=60),
-        on_progress=lambda tally: told.append(tally.waiting),
+    patience = Patience(attempts=50, first_wait_s=0.2, outage_s=60)
+    report = generated(
+        store, project, server, concurrency=2, patience=patience, on_progress=lambda tally: told.append(tally.waiting)
     )
     assert report.stored == 6
     expected = r"The model's server has not answered for \d seconds: a fault of the server \(status 503: down for repair\)\. "
@@ -464,17 +463,10 @@ def test_two_runs_keep_their_budget_where_counting_is_slow(store: Store, server:
     project = project_with(store, 60)
     server.models, server.delay_s = ("one", "two"), 0.05
     # As above: 0.60 buys forty.
-    terms = {"price_in": 1000.0, "price_out": 1000.0, "max_tokens": 5, "budget_usd": 0.6, "concurrency": 2}
+    terms = {"price_in": 1000.0, "price_out": 1000.0, "max_tokens": 5, "budget_usd": 0.6}
 
     def work(model: str) -> None:
-        generate.generate(
-            cast("Store", SlowCounter(store)),
-            DistilabelGenerator(Conversation(model=model, base_url=server.base_url)),
-            project,
-            Endpoint(model=model, base_url=server.base_url, **terms),  # type: ignore[arg-type]
-            system_prompt="Antwoord.",
-            make_pairs=annotate.make_pairs,
-        )
+        generated(cast("Store", SlowCounter(store)), project, server, model=model, concurrency=2, **terms)
 
     threads = [threading.Thread(target=work, args=(model,)) for model in server.models]
     for thread in threads:
@@ -515,17 +507,8 @@ def test_a_judge_that_was_stopped_says_so_even_when_it_had_nothing_left_just_the
 def test_an_answer_that_comes_while_a_stopped_run_waits_for_others_is_stored_at_once(store: Store, server: ModelServer) -> None:
     project = project_with(store, 4)
     server.answer = lambda shown: Reply(text=f"Ja, {shown}.", delay_s=3 if shown == "vraag 0" else 0.5)
-    running = threading.Thread(
-        target=lambda: generate.generate(
-            store,
-            DistilabelGenerator(Conversation(model="tiny", base_url=server.base_url)),
-            project,
-            Endpoint(model="tiny", base_url=server.base_url, concurrency=4),
-            system_prompt="Antwoord.",
-            make_pairs=annotate.make_pairs,
-            should_stop=lambda: len(server.asked) == 4,
-        )
-    )
+    stops = {"should_stop": lambda: len(server.asked) == 4, "concurrency": 4}
+    running = threading.Thread(target=generated, args=(store, project, server), kwargs=stops)
     running.start()
     ends_at = time.monotonic() + 30
     while store.counts("nl")["responses"] < 3 and running.is_alive() and time.monotonic() < ends_at:

@@ -67,12 +67,20 @@ class Study:
         return pair.id
 
     def gather(
-        self, *formats: str, shuffle: int | None = None, project: Project = PROJECT, options: ReleaseOptions | None = None
+        self,
+        *formats: str,
+        pairs: pd.DataFrame | None = None,
+        votes: pd.DataFrame | None = None,
+        screened: pd.DataFrame | None = None,
+        shuffle: int | None = None,
+        project: Project = PROJECT,
+        options: ReleaseOptions | None = None,
     ) -> Contents:
-        """Curate by majority and gather."""
-        votes, pairs = self.store.votes(PROJECT.name), self.store.pairs(PROJECT.name)
+        """Curate by majority and gather; what is given stands in for what is stored."""
+        votes = self.store.votes(PROJECT.name) if votes is None else votes
+        pairs = self.store.pairs(PROJECT.name) if pairs is None else pairs
         decided = consensus.decide(votes, method="majority", min_votes=2)
-        curation = curate.curate(decided, pairs, curate.Rules(min_votes=2))
+        curation = curate.curate(decided, pairs, curate.Rules(min_votes=2), screened=screened)
         frames = [curation.preferences, curation.excluded, pairs, votes, self.store.judgements(PROJECT.name), decided]
         if shuffle is not None:
             frames = [frame.sample(frac=1.0, random_state=shuffle) for frame in frames]
@@ -418,22 +426,9 @@ def test_naughty_strings_come_back_byte_for_byte(study, tmp_path, real_data):
 
 def test_a_pair_set_aside_by_a_screen_is_in_no_training_file(study):
     small(study)
-    pairs = study.store.pairs(PROJECT.name)
-    votes = study.store.votes(PROJECT.name)
-    decided = consensus.decide(votes, method="majority", min_votes=2)
-    bad = pairs.set_index("prompt").loc["Wie ben jij?"]
+    bad = study.store.pairs(PROJECT.name).set_index("prompt").loc["Wie ben jij?"]
     screened = pd.DataFrame({"response_id": [bad["second_id"]], "reason": ["refusal"], "detail": [""]})
-    curation = curate.curate(decided, pairs, curate.Rules(min_votes=2), screened=screened)
-    contents = gather(
-        PROJECT,
-        preferences=curation.preferences,
-        left_out=curation.excluded,
-        pairs=pairs,
-        votes=votes,
-        judgements=study.store.judgements(PROJECT.name),
-        consensus=decided,
-        formats=["kto"],
-    )
+    contents = study.gather("kto", screened=screened)
     said = {row["completion"][0]["content"] for row in contents.preview(Format.KTO, limit=20)}
     assert "Nee." not in said
     assert contents.excluded == {"screen_refusal": 1, "tie": 1}
@@ -608,19 +603,7 @@ def test_half_a_character_in_one_answer_of_a_bad_pair_leaves_the_other_in_kto(st
     pairs = study.store.pairs(PROJECT.name).astype({"first": object, "second": object})
     is_bad = pairs["prompt"] == "Wie ben jij?"
     pairs.loc[is_bad, "second"] = "half \ud83d"
-    votes = study.store.votes(PROJECT.name)
-    decided = consensus.decide(votes, method="majority", min_votes=2)
-    curation = curate.curate(decided, pairs, curate.Rules(min_votes=2))
-    contents = gather(
-        PROJECT,
-        preferences=curation.preferences,
-        left_out=curation.excluded,
-        pairs=pairs,
-        votes=votes,
-        judgements=study.store.judgements(PROJECT.name),
-        consensus=decided,
-        formats=["kto"],
-    )
+    contents = study.gather("kto", pairs=pairs)
     rows = {row["completion"][0]["content"] for row in contents.preview(Format.KTO, limit=20) if row["outcome"] == "both_bad"}
     assert rows == set(pairs.loc[is_bad, "first"])
     assert contents.excluded_by_format["kto"]["not_text"] == 1
@@ -629,19 +612,9 @@ def test_half_a_character_in_one_answer_of_a_bad_pair_leaves_the_other_in_kto(st
 
 def test_half_a_character_leaves_the_vote_out_and_keeps_the_rest(study, tmp_path):
     small(study)
-    pairs, votes = study.store.pairs(PROJECT.name), study.store.votes(PROJECT.name)
+    votes = study.store.votes(PROJECT.name)
     votes["reason"] = votes["reason"].astype(object)
     votes.loc[0, "reason"] = "half \ud83d"
-    decided = consensus.decide(votes, min_votes=2)
-    curation = curate.curate(decided, pairs, curate.Rules(min_votes=2))
-    contents = gather(
-        PROJECT,
-        preferences=curation.preferences,
-        left_out=curation.excluded,
-        pairs=pairs,
-        votes=votes,
-        judgements=study.store.judgements(PROJECT.name),
-        consensus=decided,
-    )
+    contents = study.gather(votes=votes)
     assert contents.excluded_by_format["votes"] == {"not_text": 1}
     assert write(contents, tmp_path).preferences == 2
